@@ -1,0 +1,58 @@
+"""Everything the product reads from the environment, typed, in one place.
+
+Unset `DATABASE_URL` and `REDIS_URL` mean the embedded servers: `manage.py` starts them and
+sets both before Django reads its settings (`config.runtime`).
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+
+class Environment(BaseSettings):
+    """One attribute per variable; the name in capitals is the variable's name."""
+
+    model_config = SettingsConfigDict(env_file=None, extra="ignore", frozen=True)
+
+    database_url: str = "postgresql://unabridged@127.0.0.1:5432/unabridged"
+    database_pool: bool = True
+    redis_url: str = "redis://127.0.0.1:6379/0"
+    secret_key: SecretStr | None = None
+    debug: bool = False
+    allowed_hosts: list[str] = Field(default=["127.0.0.1", "localhost", "[::1]"])
+    csrf_trusted_origins: list[str] = Field(default=[])
+    https: bool = False
+    trusted_proxies: int = Field(default=0, ge=0, le=5)
+
+    default_encoder: str = "minilm"
+    encoder_threads: int = Field(default=0, ge=0, le=256)
+    encoder_url: str = ""
+    jina_api_key: SecretStr | None = None
+    llm_base_url: str = ""
+    llm_api_key: SecretStr | None = None
+    llm_model: str = ""
+
+    sweep_seconds: int = Field(default=60, ge=1, le=3600)
+    lease_seconds: int = Field(default=120, ge=2, le=3600)
+
+    # Where collectstatic puts files; unset, they are served from where they lie.
+    static_root: Path | None = None
+
+    log_level: str = "INFO"
+    log_json: bool = False
+    metrics_token: SecretStr | None = None
+
+
+@cache
+def environment() -> Environment:
+    """The environment as it was when first asked for.
+
+    Raises pydantic.ValidationError that names the variable and what is wrong with it.
+    """
+    return Environment()

@@ -1,0 +1,61 @@
+"""`manage.py index_status [--workspace SLUG] [--json]`."""
+
+from __future__ import annotations
+
+import json
+from argparse import ArgumentParser
+from dataclasses import asdict
+
+from django.core.management.base import BaseCommand, CommandError
+from rich.console import Console
+from rich.table import Table
+
+from embeddings.models import IndexVersion
+from embeddings.services.entries import ensure_entries
+from embeddings.status import VersionStatus, version_status
+from kb.models import Workspace
+
+
+class Command(BaseCommand):
+    """What is searchable, what waits, what failed and why."""
+
+    help = "Show the index versions of one workspace or of all, and what is left to embed."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Two options."""
+        parser.add_argument("--workspace", metavar="SLUG")
+        parser.add_argument("--json", action="store_true", help="print a JSON list")
+
+    def handle(self, *, workspace: str | None, json: bool, **_: object) -> None:
+        """Count, then print."""
+        versions = IndexVersion.objects.select_related("workspace")
+        if workspace:
+            if not Workspace.objects.filter(slug=workspace).exists():
+                raise CommandError(f"no workspace is called {workspace!r}")
+            versions = versions.filter(workspace__slug=workspace)
+        for version in versions.active():
+            ensure_entries(version, bulk=True)
+        statuses = [version_status(version) for version in versions]
+        if json:
+            self.stdout.write(_as_json(statuses))
+        else:
+            _print_table(statuses, Console(file=self.stdout))  # type: ignore[arg-type]  # it writes
+
+
+def _as_json(statuses: list[VersionStatus]) -> str:
+    return json.dumps([asdict(status) for status in statuses], default=str, indent=2)
+
+
+def _print_table(statuses: list[VersionStatus], console: Console) -> None:
+    table = Table(
+        "workspace", "version", "state", "encoder", "searchable", "pending", "embedding",
+        "parked", "oldest pending",
+    )  # fmt: skip
+    for s in statuses:
+        oldest = f"{s.oldest_pending:%Y-%m-%d %H:%M:%S}" if s.oldest_pending else ""
+        counts = (s.searchable, s.pending, s.embedding, s.parked)
+        table.add_row(s.workspace, str(s.version), s.state, s.encoder, *map(str, counts), oldest)
+    console.print(table)
+    for s in statuses:
+        for reason in s.parked_reasons:
+            console.print(f"parked in {s.workspace}: {reason}", markup=False)

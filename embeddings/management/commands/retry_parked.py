@@ -1,0 +1,31 @@
+"""`manage.py retry_parked --workspace SLUG`."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+
+from django.core.management.base import BaseCommand, CommandError
+
+from embeddings.services.entries import retry_parked
+from embeddings.tasks import nudge
+from kb.models import Workspace
+
+
+class Command(BaseCommand):
+    """For when the cause of a failure was mended; the sweep does it after six hours anyway."""
+
+    help = "Have all parked articles of a workspace embedded again."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """The workspace."""
+        parser.add_argument("--workspace", metavar="SLUG", required=True)
+
+    def handle(self, *, workspace: str, **_: object) -> None:
+        """Reset, nudge, say how many."""
+        found = Workspace.objects.filter(slug=workspace).first()
+        if found is None:
+            raise CommandError(f"no workspace is called {workspace!r}")
+        count = retry_parked(found)
+        for version in found.index_versions.active():
+            nudge(version.pk, bulk=True)
+        self.stdout.write(f"{count} articles will be tried again.")

@@ -1,0 +1,61 @@
+"""Figures for Prometheus, asked of the rows at each scrape."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from django.db import DatabaseError
+from django.db.models import Count, Min
+from django.utils import timezone
+from prometheus_client import REGISTRY, Histogram
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from embeddings.models import EntryState, IndexEntry, WorkerHeartbeat
+
+# Observed by whoever stores the vectors: from publishing to searchable.
+LAG = Histogram(
+    "unabridged_edit_to_searchable_seconds",
+    "Seconds from publishing a revision until it is searchable.",
+    buckets=(0.5, 1, 2, 5, 10, 30, 60, 120, 300, 900, 3600, float("inf")),
+)
+
+
+class IndexCollector(Collector):
+    """Entries by state, the age of the oldest unfinished one, and workers heard of."""
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """Nothing at all while the database is away; readiness tells that."""
+        try:
+            yield from _gauges()
+        except DatabaseError:
+            return
+
+
+def register_metrics() -> None:
+    """Once per process."""
+    collector = IndexCollector()
+    collector.describe = list  # type: ignore[attr-defined]  # no query at registration
+    REGISTRY.register(collector)
+
+
+def _gauges() -> Iterator[GaugeMetricFamily]:
+    entries = GaugeMetricFamily(
+        "unabridged_index_entries", "Published revisions per index state.", labels=["state"]
+    )
+    counts = dict(
+        IndexEntry.objects.current().values_list("state").annotate(count=Count("pk")).order_by()
+    )
+    for state in EntryState.values:
+        entries.add_metric([state], counts.get(state, 0))
+    yield entries
+    oldest = IndexEntry.objects.unfinished().current().aggregate(at=Min("queued_at"))["at"]
+    age = (timezone.now() - oldest).total_seconds() if oldest else 0.0
+    yield GaugeMetricFamily(
+        "unabridged_oldest_pending_seconds", "Age of the oldest unfinished entry.", value=age
+    )
+    newest = WorkerHeartbeat.objects.order_by("-seen_at").first()
+    silence = (timezone.now() - newest.seen_at).total_seconds() if newest else float("inf")
+    yield GaugeMetricFamily(
+        "unabridged_worker_silence_seconds", "Since any worker was last heard of.", value=silence
+    )

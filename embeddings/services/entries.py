@@ -1,0 +1,83 @@
+"""The rows that say what is left to embed."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import timedelta
+
+from django.db import connection, transaction
+from django.utils import timezone
+
+from embeddings.models import EntryState, IndexEntry, IndexVersion
+from kb.models import Article, Revision, Workspace
+
+RETRY_PARKED_AFTER = timedelta(hours=6)
+
+
+def ensure_entries(version: IndexVersion, *, bulk: bool) -> int:
+    """Add an entry for every published revision that has none in `version`.
+
+    This is the definition of pending work, asked of the rows themselves: a lost message or
+    a receiver that never ran changes nothing. Returns how many were added.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            INSERT INTO embeddings_indexentry
+                (index_version_id, revision_id, state, bulk, attempts, reason, worker,
+                 due_at, queued_at)
+            SELECT %(version)s, a.published_revision_id, 'pending', %(bulk)s, 0, '', '',
+                   now(), coalesce(a.published_at, now())
+            FROM kb_article a
+            WHERE a.workspace_id = %(workspace)s AND a.published_revision_id IS NOT NULL
+              AND NOT EXISTS (
+                  SELECT 1 FROM embeddings_indexentry e
+                  WHERE e.index_version_id = %(version)s
+                    AND e.revision_id = a.published_revision_id)
+            ON CONFLICT (index_version_id, revision_id) DO NOTHING
+            """,
+            {"version": version.pk, "workspace": version.workspace_id, "bulk": bulk},
+        )
+        return int(cursor.rowcount)
+
+
+def purge_stale(version: IndexVersion) -> int:
+    """Drop vectors and entries of revisions that are not published any more.
+
+    Search joins the published revision, so this frees space; it hides nothing that was
+    not hidden already. Returns how many entries went.
+    """
+    with transaction.atomic(), connection.cursor() as cursor:
+        for table in ("embeddings_articlevector", "embeddings_passagevector"):
+            cursor.execute(_PURGE.format(table=table), {"version": version.pk})
+        cursor.execute(_PURGE.format(table="embeddings_indexentry"), {"version": version.pk})
+        return int(cursor.rowcount)
+
+
+_PURGE = """
+    DELETE FROM {table} v
+    WHERE v.index_version_id = %(version)s
+      AND NOT EXISTS (SELECT 1 FROM kb_article a WHERE a.published_revision_id = v.revision_id)
+"""
+
+
+def retry_parked(
+    workspace: Workspace, *, articles: Collection[Article] | None = None, due_only: bool = False
+) -> int:
+    """Give parked entries a fresh start; returns how many.
+
+    `due_only` takes only those whose six hours of rest are over (the sweep's way).
+    """
+    entries = IndexEntry.objects.parked().filter(index_version__workspace=workspace)
+    if articles is not None:
+        entries = entries.filter(revision__article__in=articles)
+    if due_only:
+        entries = entries.filter(due_at__lte=timezone.now())
+    return entries.update(state=EntryState.PENDING, attempts=0, due_at=timezone.now())
+
+
+def forget_revision(revision: Revision) -> None:
+    """Have a revision embedded again in every active version (an operator's button)."""
+    IndexEntry.objects.filter(revision=revision).exclude(state=EntryState.EMBEDDING).update(
+        state=EntryState.PENDING, attempts=0, reason="", due_at=timezone.now(), bulk=False
+    )

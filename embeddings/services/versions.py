@@ -1,0 +1,54 @@
+"""Index versions: making them, and seeing that every workspace has a live one."""
+
+from __future__ import annotations
+
+import structlog
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Max
+from django.utils import timezone
+
+from embeddings.encoders.registry import configuration, get_encoder
+from embeddings.models import IndexVersion, VersionState
+from embeddings.partitions import create_partitions
+from kb.models import Workspace
+
+log = structlog.get_logger(__name__)
+
+
+def create_index_version(
+    workspace: Workspace, *, encoder: str, state: VersionState = VersionState.BUILDING
+) -> IndexVersion:
+    """A new version with its partitions, ready to be filled.
+
+    Raises UnknownEncoder or CheckpointInvalid; nothing is made then.
+    """
+    backend = get_encoder(encoder)
+    with transaction.atomic():
+        Workspace.objects.select_for_update(no_key=True).get(pk=workspace.pk)
+        newest = workspace.index_versions.aggregate(newest=Max("number"))["newest"] or 0
+        version = IndexVersion.objects.create(
+            workspace=workspace,
+            number=newest + 1,
+            state=state,
+            encoder=encoder,
+            fingerprint=backend.fingerprint,
+            dimension=backend.dimension,
+            strategy=configuration(encoder)["STRATEGY"],
+            live_since=timezone.now() if state == VersionState.LIVE else None,
+        )
+        create_partitions(version.pk, version.dimension)
+    log.info("index_version_created", workspace=workspace.slug, version=version.number)
+    return version
+
+
+def ensure_first_version(workspace: Workspace, *, encoder: str | None = None) -> None:
+    """Give a workspace without any version its first one, live from the start (it is empty)."""
+    if workspace.index_versions.exists():
+        return
+    with transaction.atomic():
+        Workspace.objects.select_for_update(no_key=True).get(pk=workspace.pk)
+        if not workspace.index_versions.exists():
+            create_index_version(
+                workspace, encoder=encoder or settings.DEFAULT_ENCODER, state=VersionState.LIVE
+            )

@@ -1,0 +1,71 @@
+"""Celery tasks: they resolve ids to rows and encoders, then call plain functions.
+
+A message is only a nudge. Losing it, or getting it twice, changes nothing: the rows say
+what is left, and `sweep` sends the nudges again.
+"""
+
+from __future__ import annotations
+
+import structlog
+from celery import shared_task
+from django.conf import settings
+from kombu.exceptions import OperationalError as BrokerAway
+from redis.exceptions import RedisError
+
+from embeddings import loop
+from embeddings.heartbeat import forget_silent_workers
+from embeddings.models import IndexEntry, IndexVersion
+from embeddings.partitions import drop_orphans
+from embeddings.services.entries import ensure_entries, purge_stale, retry_parked
+from embeddings.services.versions import ensure_first_version
+from kb.models import Workspace
+
+log = structlog.get_logger(__name__)
+
+
+def nudge(version_id: int, *, bulk: bool) -> None:
+    """Ask some worker to look at a version; without Redis the sweep does so later."""
+    queue = "bulk" if bulk else "interactive"
+    try:
+        embed_version.apply_async((version_id,), {"bulk": bulk}, queue=queue, retry=False)
+    except (BrokerAway, RedisError, OSError) as error:
+        log.warning("nudge_not_sent", version=version_id, error=str(error))
+
+
+@shared_task(name="embeddings.embed_version")
+def embed_version(version_id: int, bulk: bool = True) -> int:
+    """Embed what waits in one version for a while; more work is another message."""
+    version = IndexVersion.objects.active().filter(pk=version_id).first()
+    if version is None:
+        return 0
+    result = loop.embed_pending(version, seconds=settings.EMBED_TASK_SECONDS, bulk=bulk)
+    if not result.finished:
+        nudge(version_id, bulk=True)
+    return result.embedded
+
+
+@shared_task(name="embeddings.sweep")
+def sweep() -> int:
+    """Each minute: whatever was missed is found in the rows and nudged again.
+
+    Returns how many versions had work waiting.
+    """
+    for workspace in Workspace.objects.filter(index_versions__isnull=True):
+        ensure_first_version(workspace)
+    nudged = 0
+    for version in IndexVersion.objects.active().select_related("workspace"):
+        nudged += _sweep_version(version)
+    forget_silent_workers()
+    drop_orphans()
+    return nudged
+
+
+def _sweep_version(version: IndexVersion) -> int:
+    purge_stale(version)
+    ensure_entries(version, bulk=True)
+    retry_parked(version.workspace, due_only=True)
+    waiting = IndexEntry.objects.filter(index_version=version).waiting().current()
+    if not waiting.exists():
+        return 0
+    nudge(version.pk, bulk=not waiting.filter(bulk=False).exists())
+    return 1

