@@ -4,21 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from django.db import DatabaseError
+from django.db import DatabaseError, connection
 from django.db.models import Count, Min
 from django.utils import timezone
-from prometheus_client import REGISTRY, Histogram
+from prometheus_client import REGISTRY
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from embeddings.models import EntryState, IndexEntry, WorkerHeartbeat
-
-# Observed by whoever stores the vectors: from publishing to searchable.
-LAG = Histogram(
-    "unabridged_edit_to_searchable_seconds",
-    "Seconds from publishing a revision until it is searchable.",
-    buckets=(0.5, 1, 2, 5, 10, 30, 60, 120, 300, 900, 3600, float("inf")),
-)
 
 
 class IndexCollector(Collector):
@@ -54,8 +47,31 @@ def _gauges() -> Iterator[GaugeMetricFamily]:
     yield GaugeMetricFamily(
         "unabridged_oldest_pending_seconds", "Age of the oldest unfinished entry.", value=age
     )
+    yield _lag()
     newest = WorkerHeartbeat.objects.order_by("-seen_at").first()
     silence = (timezone.now() - newest.seen_at).total_seconds() if newest else float("inf")
     yield GaugeMetricFamily(
         "unabridged_worker_silence_seconds", "Since any worker was last heard of.", value=silence
     )
+
+
+def _lag() -> GaugeMetricFamily:
+    """From publishing to searchable, of what became searchable in the last hour.
+
+    Asked of the rows, since the workers that know it are other processes than this one.
+    """
+    lag = GaugeMetricFamily(
+        "unabridged_edit_to_searchable_seconds",
+        "Seconds from publishing to searchable, last hour.",
+        labels=["quantile"],
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT percentile_cont(ARRAY[0.5, 0.95]) WITHIN GROUP"
+            " (ORDER BY extract(epoch FROM embedded_at - queued_at))"
+            " FROM embeddings_indexentry WHERE embedded_at > now() - interval '1 hour'"
+        )
+        (quantiles,) = cursor.fetchone()
+    for name, value in zip(("0.5", "0.95"), quantiles or (), strict=False):
+        lag.add_metric([name], value)
+    return lag

@@ -11,7 +11,6 @@ from pgvector import HalfVector
 
 from embeddings.claims import Claim
 from embeddings.encoders.base import EmbeddedDocument, Vector
-from embeddings.metrics import LAG
 from embeddings.models import EntryState, IndexEntry, IndexVersion
 
 
@@ -39,9 +38,6 @@ def store_vectors(
         _delete_vectors(version, list(stored))
         _copy_vectors(version, stored)
         _mark_embedded(entries, stored)
-    for entry in entries:
-        if entry.embedded_at:
-            LAG.observe((entry.embedded_at - entry.queued_at).total_seconds())
     return len(entries)
 
 

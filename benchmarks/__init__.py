@@ -1,0 +1,1 @@
+"""What claims of speed are measured with: ratios within one run, never absolute figures."""
