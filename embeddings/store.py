@@ -54,23 +54,23 @@ def _lock_current(revisions: list[int]) -> list[int]:
 
 def _delete_vectors(version: IndexVersion, revisions: list[int]) -> None:
     """All vectors and older entries of these revisions' articles in this version."""
-    article_revisions = """
-        SELECT r.id FROM kb_revision r
-        WHERE r.article_id IN (SELECT article_id FROM kb_revision WHERE id = ANY(%(revisions)s))
-    """
     parameters: dict[str, Any] = {"version": version.pk, "revisions": revisions}
     with connection.cursor() as cursor:
         for table in ("embeddings_articlevector", "embeddings_passagevector"):
-            cursor.execute(
-                f"DELETE FROM {table} WHERE index_version_id = %(version)s"  # noqa: S608 - own names
-                f" AND revision_id IN ({article_revisions})",
-                parameters,
-            )
+            cursor.execute(_DELETE_OF_SAME_ARTICLES.format(table=table), parameters)
         cursor.execute(
-            "DELETE FROM embeddings_indexentry WHERE index_version_id = %(version)s"
-            f" AND revision_id IN ({article_revisions}) AND NOT revision_id = ANY(%(revisions)s)",
+            _DELETE_OF_SAME_ARTICLES.format(table="embeddings_indexentry")
+            + " AND NOT revision_id = ANY(%(revisions)s)",
             parameters,
         )
+
+
+_DELETE_OF_SAME_ARTICLES = """
+    DELETE FROM {table} WHERE index_version_id = %(version)s AND revision_id IN (
+        SELECT r.id FROM kb_revision r
+        WHERE r.article_id IN (SELECT article_id FROM kb_revision WHERE id = ANY(%(revisions)s))
+    )
+"""
 
 
 def _copy_vectors(version: IndexVersion, stored: dict[int, EmbeddedDocument]) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import random
 import time
 
 import pytest
 import redis
-from django.conf import settings as django_settings
 from django.db import connection
 
 from embeddings.models import ArticleVector, EntryState, IndexEntry, IndexVersion, PassageVector
@@ -48,7 +48,7 @@ def all_searchable(version: IndexVersion) -> bool:
 
 def flush_redis() -> None:
     """Redis forgets every message."""
-    redis.Redis.from_url(django_settings.CACHES["default"]["LOCATION"]).flushall()
+    redis.Redis.from_url(os.environ["REDIS_URL"]).flushall()
 
 
 def assert_each_once_and_none_stale(version: IndexVersion) -> None:

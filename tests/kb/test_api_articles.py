@@ -110,9 +110,9 @@ def test_too_large_an_article_is_413_and_broken_json_400(
 ) -> None:
     settings.KB_MAX_ARTICLE_BYTES = 1000
     assert api.post(ARTICLES, {**TEXT, "body": "x" * 1001}).status_code == 413
-    broken = api.generic("POST", ARTICLES, b"{broken", content_type="application/json")
+    broken = api.post(ARTICLES, b"{broken", content_type="application/json")
     assert (broken.status_code, broken.json()["code"]) == (400, "parse_error")
-    latin = api.generic("POST", ARTICLES, b'{"title": "\xe4"}', content_type="application/json")
+    latin = api.post(ARTICLES, b'{"title": "\xe4"}', content_type="application/json")
     assert latin.status_code == 400
     assert not Article.objects.exists()
 
@@ -156,7 +156,7 @@ def test_list_costs_the_same_at_one_and_ten_articles(
         assert len(api.get(ARTICLES).json()["results"]) == 10
 
 
-def test_without_a_valid_key_there_is_nothing(api: APIClient, workspace: Workspace) -> None:
+def test_without_a_valid_key_there_is_nothing(api: APIClient) -> None:
     good = str(api._credentials["HTTP_AUTHORIZATION"])  # type: ignore[attr-defined]
     ApiKey.objects.update(expires_at=timezone.now())
     headers = [
