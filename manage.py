@@ -31,6 +31,7 @@ def needs_servers(arguments: list[str]) -> bool:
 def main() -> None:
     """Run one command; a server that does not start is one line on stderr and status 1."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+    os.environ.setdefault("LOG_LEVEL", "WARNING")  # a command talks to a person
     if needs_servers(sys.argv[1:]):
         try:
             ensure_services()

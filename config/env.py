@@ -32,11 +32,6 @@ class Environment(BaseSettings):
 
     default_encoder: str = "minilm"
     encoder_threads: int = Field(default=0, ge=0, le=256)
-    encoder_url: str = ""
-    jina_api_key: SecretStr | None = None
-    llm_base_url: str = ""
-    llm_api_key: SecretStr | None = None
-    llm_model: str = ""
 
     sweep_seconds: int = Field(default=60, ge=1, le=3600)
     lease_seconds: int = Field(default=120, ge=2, le=3600)

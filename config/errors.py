@@ -8,6 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 import structlog
+from django.conf import settings
+from django.core.exceptions import RequestDataTooBig
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, JsonResponse
 from rest_framework import exceptions, status
@@ -54,6 +56,9 @@ def handle_exception(error: Exception, context: dict[str, Any]) -> Response | No
     if isinstance(error, (OperationalError, InterfaceError)):
         log.error("database_unavailable", error=str(error))
         return _problem(503, "database_unavailable", "The database is away; try again shortly.")
+    if isinstance(error, RequestDataTooBig):
+        limit = f"{settings.DATA_UPLOAD_MAX_MEMORY_SIZE:,}"
+        return _problem(413, "too_large", f"The request has more than {limit} bytes.")
     return _framework_response(error, context)
 
 

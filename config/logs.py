@@ -49,8 +49,13 @@ def logging_config(*, level: str, json: bool) -> None:
 
 
 def _formatter(*, json: bool) -> dict[str, Any]:
+    # Plain tracebacks: the fancy ones print local variables, and those hold keys and questions.
     renderer: Any = (
-        structlog.processors.JSONRenderer() if json else structlog.dev.ConsoleRenderer(colors=False)
+        structlog.processors.JSONRenderer()
+        if json
+        else structlog.dev.ConsoleRenderer(
+            colors=False, exception_formatter=structlog.dev.plain_traceback
+        )
     )
     chain: list[Any] = [structlog.stdlib.ProcessorFormatter.remove_processors_meta]
     if json:

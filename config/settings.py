@@ -6,13 +6,18 @@ from datetime import timedelta
 from typing import Any
 
 import dj_database_url
+import django_stubs_ext
 
 from config.env import BASE_DIR, environment
 from config.logs import logging_config
 from config.runtime.urls import broker_url
 from config.secret_key import load_secret_key
+from config.unfold import UNFOLD  # noqa: F401 - a setting
 
 ENV = environment()
+
+# Lets `ModelForm[Article]` be written at run time too, as the type checker wants it.
+django_stubs_ext.monkeypatch()
 
 DEBUG = ENV.debug
 SECRET_KEY = load_secret_key(ENV)

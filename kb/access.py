@@ -15,6 +15,7 @@ from django.db.models import QuerySet
 
 from kb.errors import Forbidden, NotFound
 from kb.models import ApiKey, Article, Membership, Revision, Role, Scope, Workspace
+from kb.models.article import ArticleQuerySet
 
 
 class Permission(StrEnum):
@@ -79,14 +80,10 @@ def caller_for_key(key: ApiKey) -> Caller:
 
 
 def caller_for_member(user: User, workspace: Workspace) -> Caller:
-    """What a person's role opens. Raises NotFound for who is no member."""
-    if user.is_superuser:
-        permissions = frozenset(Permission)
-    else:
-        membership = Membership.objects.filter(user_id=user.pk, workspace=workspace).first()
-        if membership is None:
-            raise NotFound("There is no such workspace.")
-        permissions = ROLE_PERMISSIONS[membership.role]
+    """What a person's role opens. Raises NotFound for who is no member, or deactivated."""
+    permissions = _permissions_of(user, workspace) if user.is_active else None
+    if permissions is None:
+        raise NotFound("There is no such workspace.")
     return Caller(workspace=workspace, permissions=permissions, include_internal=True, user=user)
 
 
@@ -101,7 +98,7 @@ def require(caller: Caller, permission: Permission) -> None:
         raise Forbidden(f"This needs the permission to {permission.value}.")
 
 
-def articles_of(caller: Caller, permission: Permission) -> QuerySet[Article]:
+def articles_of(caller: Caller, permission: Permission) -> ArticleQuerySet:
     """The articles that exist for the caller. Raises Forbidden."""
     require(caller, permission)
     mine = Article.objects.in_workspace(caller.workspace)
@@ -110,9 +107,7 @@ def articles_of(caller: Caller, permission: Permission) -> QuerySet[Article]:
 
 def access_article(caller: Caller, article_id: int, permission: Permission) -> Article:
     """One article. Raises Forbidden, or NotFound for what does not exist for the caller."""
-    articles = articles_of(caller, permission).select_related(
-        "workspace", "collection", "latest_revision", "published_revision"
-    )
+    articles = articles_of(caller, permission).with_texts().select_related("workspace")
     article = articles.filter(pk=article_id).first()
     if article is None:
         raise NotFound("There is no such article.")
@@ -154,3 +149,10 @@ def access_workspace(user: User | AnonymousUser, slug: str, permission: Permissi
     if workspace is None:
         raise NotFound("There is no such workspace.")
     return workspace
+
+
+def _permissions_of(user: User, workspace: Workspace) -> frozenset[Permission] | None:
+    if user.is_superuser:
+        return frozenset(Permission)
+    membership = Membership.objects.filter(user_id=user.pk, workspace=workspace).first()
+    return ROLE_PERMISSIONS[membership.role] if membership else None

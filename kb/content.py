@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.conf import settings
@@ -15,6 +16,8 @@ from kb.models import Audience
 
 DEFAULT_MAX_BYTES = 1_000_000
 MAX_TITLE_CHARACTERS = 300
+MAX_LABEL_CHARACTERS = 200
+MAX_TAG_CHARACTERS = 60
 
 # C0 controls but tab and newline, and lone surrogates: PostgreSQL stores neither NUL nor
 # surrogates, and the others are never meant.
@@ -60,6 +63,29 @@ def content_hash(text: ArticleText) -> str:
         encoded = part.encode()
         digest.update(f"{len(encoded)}:".encode() + encoded)
     return digest.hexdigest()
+
+
+def clean_external_id(value: str) -> str:
+    """The id as given. Raises InvalidInput for what no other system could mean."""
+    if not value.strip() or not value.isprintable() or len(value) > MAX_LABEL_CHARACTERS:
+        raise InvalidInput("An external id has 1 to 200 printable characters.", field="external_id")
+    return value
+
+
+def clean_label(field: str, value: str) -> str:
+    """A name of one line (a source, a collection), stripped. Raises InvalidInput."""
+    stripped = value.strip()
+    if not stripped.isprintable() or len(stripped) > MAX_LABEL_CHARACTERS:
+        raise InvalidInput(f"A {field} has at most 200 printable characters.", field=field)
+    return stripped
+
+
+def clean_tags(tags: Sequence[str]) -> list[str]:
+    """Each once, in their order, without needless white space. Raises InvalidInput."""
+    cleaned = list(dict.fromkeys(" ".join(tag.split()) for tag in tags if tag.strip()))
+    if any(len(tag) > MAX_TAG_CHARACTERS or not tag.isprintable() for tag in cleaned):
+        raise InvalidInput("A tag has at most 60 printable characters.", field="tags")
+    return cleaned
 
 
 def _clean_title(title: str) -> str:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+from django.db import connections
 
 from config.runtime import commands
 from config.runtime.errors import RuntimeFailure
@@ -35,9 +36,12 @@ class Stack:
 def running_stack() -> Iterator[Stack]:
     """Worker, beat and web, up while the block runs; what was up before stays up.
 
-    Raises RuntimeFailure that names the log of the process that did not come up.
+    Raises RuntimeFailure that names the log of the process that did not come up, and where
+    the environment names other servers: the demo is not let loose on somebody's data.
     """
     servers = EmbeddedServers(default_data_dir())
+    if os.environ["DATABASE_URL"] != servers.urls.database_url:
+        raise RuntimeFailure("the demo runs on embedded servers only: unset DATABASE_URL.")
     worker_was_up = all(process.alive for process in servers.processes.all)
     servers.start_processes()
     web = _web(servers.data_dir, _free_port())
@@ -50,7 +54,8 @@ def running_stack() -> Iterator[Stack]:
     finally:
         web.stop()
         if not worker_was_up:
-            servers.processes.stop()
+            connections.close_all()
+            servers.stop()
 
 
 def _web(data_dir: Path, port: int) -> ManagedProcess:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from functools import reduce
+from operator import or_
+
 import django_filters
 from django.contrib.postgres.search import SearchQuery
 from django.db.models import QuerySet
 
-from kb.languages import Language
+from kb.languages import SEARCH_CONFIGURATIONS, Language
 from kb.models import Article, ArticleState, Audience
 
 
@@ -37,7 +40,8 @@ class ArticleFilter(django_filters.FilterSet):
 
     def with_words(self, queryset: QuerySet[Article], _: str, value: str) -> QuerySet[Article]:
         """Articles whose latest revision has all the words, in any language's stemming."""
-        words = SearchQuery(value, config="simple", search_type="websearch")
-        english = SearchQuery(value, config="english", search_type="websearch")
-        german = SearchQuery(value, config="german", search_type="websearch")
-        return queryset.filter(latest_revision__search=words | english | german)
+        queries = (
+            SearchQuery(value, config=configuration, search_type="websearch")
+            for configuration in ("simple", *SEARCH_CONFIGURATIONS.values())
+        )
+        return queryset.filter(latest_revision__search=reduce(or_, queries))

@@ -61,15 +61,13 @@ class ArticleViewSet(GenericViewSet[Article]):
     serializer_class = ArticleSerializer
     filterset_class = ArticleFilter
     queryset = Article.objects.none()
-    lookup_value_regex = r"\d+"
+    lookup_value_regex = r"\d{1,18}"
 
     def get_queryset(self) -> QuerySet[Article]:
         """Scoped by the key; a constant number of queries."""
         if getattr(self, "swagger_fake_view", False):
             return Article.objects.none()
-        return articles_of(caller_of(self.request), READ).select_related(
-            "collection", "latest_revision", "published_revision"
-        )
+        return articles_of(caller_of(self.request), READ).with_texts()
 
     def list(self, request: Request) -> Response:  # noqa: ARG002 - DRF's shape
         """Newest change first."""
@@ -94,7 +92,7 @@ class ArticleViewSet(GenericViewSet[Article]):
     def by_external_id(self, request: Request, external_id: str) -> Response:
         """Create or update by the id that the article has elsewhere."""
         given = _validated(ArticleInput(data=request.data))
-        saved = write_article(caller_of(request), given, external_id=external_id.removesuffix("/"))
+        saved = write_article(caller_of(request), given, external_id=external_id)
         return self._saved(request, saved)
 
     @extend_schema(request=ArticleInput)
@@ -162,12 +160,13 @@ class ArticleViewSet(GenericViewSet[Article]):
     def revisions(self, request: Request, pk: str) -> Response:
         """Every revision, newest first."""
         article = self._article(request, pk, READ)
-        revisions = visible_revisions(caller_of(request), article).select_related("author")
+        revisions = visible_revisions(caller_of(request), article)
+        revisions = revisions.select_related("author").defer("search")
         page: Any = self.paginate_queryset(revisions)  # type: ignore[arg-type]  # of another model
         return self.get_paginated_response(RevisionSerializer(page, many=True).data)
 
     @extend_schema(responses=RevisionSerializer)
-    @action(detail=True, methods=["get"], url_path=r"revisions/(?P<number>\d+)")
+    @action(detail=True, methods=["get"], url_path=r"revisions/(?P<number>\d{1,9})")
     def revision(self, request: Request, pk: str, number: str) -> Response:
         """One revision by its number."""
         found = access_revision(caller_of(request), int(pk), int(number), READ)

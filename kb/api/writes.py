@@ -8,7 +8,7 @@ from django.db import transaction
 
 from kb.access import Caller, Permission, require
 from kb.content import clean
-from kb.errors import NotFound
+from kb.errors import Forbidden, NotFound
 from kb.models import Article, Audience, Collection
 from kb.services import SavedArticle, publish_article, save_article
 from kb.services.articles import UNSET
@@ -69,7 +69,7 @@ def _text(caller: Caller, given: dict[str, Any], article: Article | None) -> dic
         **{name: given[name] for name in fields if name in given},
     }
     if text["audience"] == Audience.INTERNAL and not caller.include_internal:
-        raise NotFound("This key does not have the internal scope.")
+        raise Forbidden("Only a key with the internal scope writes internal articles.")
     return text
 
 

@@ -9,7 +9,6 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
@@ -18,148 +17,642 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
-            name='Collection',
+            name="Collection",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=200)),
-                ('slug', models.SlugField(max_length=100)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("name", models.CharField(max_length=200)),
+                ("slug", models.SlugField(max_length=100)),
             ],
             options={
-                'ordering': ['name'],
+                "ordering": ["name"],
             },
         ),
         migrations.CreateModel(
-            name='Workspace',
+            name="Workspace",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('slug', models.SlugField(max_length=63, unique=True)),
-                ('name', models.CharField(max_length=200)),
-                ('default_language', models.CharField(choices=[('ar', 'Arabic'), ('zh', 'Chinese'), ('da', 'Danish'), ('nl', 'Dutch'), ('en', 'English'), ('fi', 'Finnish'), ('fr', 'French'), ('de', 'German'), ('el', 'Greek'), ('hi', 'Hindi'), ('hu', 'Hungarian'), ('it', 'Italian'), ('ja', 'Japanese'), ('ko', 'Korean'), ('no', 'Norwegian'), ('pl', 'Polish'), ('pt', 'Portuguese'), ('ro', 'Romanian'), ('ru', 'Russian'), ('es', 'Spanish'), ('sv', 'Swedish'), ('tr', 'Turkish'), ('und', 'Other')], default='en', max_length=8)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("slug", models.SlugField(max_length=63, unique=True)),
+                ("name", models.CharField(max_length=200)),
+                (
+                    "default_language",
+                    models.CharField(
+                        choices=[
+                            ("ar", "Arabic"),
+                            ("zh", "Chinese"),
+                            ("da", "Danish"),
+                            ("nl", "Dutch"),
+                            ("en", "English"),
+                            ("fi", "Finnish"),
+                            ("fr", "French"),
+                            ("de", "German"),
+                            ("el", "Greek"),
+                            ("hi", "Hindi"),
+                            ("hu", "Hungarian"),
+                            ("it", "Italian"),
+                            ("ja", "Japanese"),
+                            ("ko", "Korean"),
+                            ("no", "Norwegian"),
+                            ("pl", "Polish"),
+                            ("pt", "Portuguese"),
+                            ("ro", "Romanian"),
+                            ("ru", "Russian"),
+                            ("es", "Spanish"),
+                            ("sv", "Swedish"),
+                            ("tr", "Turkish"),
+                            ("und", "Other"),
+                        ],
+                        default="en",
+                        max_length=8,
+                    ),
+                ),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
             ],
             options={
-                'ordering': ['slug'],
+                "ordering": ["slug"],
             },
         ),
         migrations.CreateModel(
-            name='Article',
+            name="Article",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('external_id', models.CharField(blank=True, max_length=200, null=True)),
-                ('source', models.CharField(blank=True, max_length=200)),
-                ('tags', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=60), blank=True, default=list, size=None)),
-                ('state', models.CharField(choices=[('draft', 'Draft'), ('published', 'Published'), ('archived', 'Archived')], default='draft', max_length=16)),
-                ('published_at', models.DateTimeField(blank=True, null=True)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('updated_at', models.DateTimeField(auto_now=True)),
-                ('collection', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='articles', to='kb.collection')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("external_id", models.CharField(blank=True, max_length=200, null=True)),
+                ("source", models.CharField(blank=True, max_length=200)),
+                (
+                    "tags",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.CharField(max_length=60),
+                        blank=True,
+                        default=list,
+                        size=None,
+                    ),
+                ),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("draft", "Draft"),
+                            ("published", "Published"),
+                            ("archived", "Archived"),
+                        ],
+                        default="draft",
+                        max_length=16,
+                    ),
+                ),
+                ("published_at", models.DateTimeField(blank=True, null=True)),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                ("updated_at", models.DateTimeField(auto_now=True)),
+                (
+                    "collection",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="articles",
+                        to="kb.collection",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-updated_at', '-id'],
+                "ordering": ["-updated_at", "-id"],
             },
         ),
         migrations.CreateModel(
-            name='Revision',
+            name="Revision",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('number', models.PositiveIntegerField()),
-                ('title', models.CharField(max_length=300)),
-                ('body', models.TextField()),
-                ('language', models.CharField(choices=[('ar', 'Arabic'), ('zh', 'Chinese'), ('da', 'Danish'), ('nl', 'Dutch'), ('en', 'English'), ('fi', 'Finnish'), ('fr', 'French'), ('de', 'German'), ('el', 'Greek'), ('hi', 'Hindi'), ('hu', 'Hungarian'), ('it', 'Italian'), ('ja', 'Japanese'), ('ko', 'Korean'), ('no', 'Norwegian'), ('pl', 'Polish'), ('pt', 'Portuguese'), ('ro', 'Romanian'), ('ru', 'Russian'), ('es', 'Spanish'), ('sv', 'Swedish'), ('tr', 'Turkish'), ('und', 'Other')], max_length=8)),
-                ('audience', models.CharField(choices=[('public', 'Public'), ('internal', 'Internal')], max_length=16)),
-                ('content_hash', models.CharField(max_length=64)),
-                ('change_note', models.CharField(blank=True, max_length=500)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('search', models.GeneratedField(db_persist=True, expression=models.Case(models.When(language=models.Value('ar'), then=django.contrib.postgres.search.CombinedSearchVector(django.contrib.postgres.search.SearchVector(models.F('title'), config='arabic', weight='A'), '||', django.contrib.postgres.search.SearchVector(models.F('body'), config='arabic', weight='B'), django.contrib.postgres.search.SearchConfig('arabic'))), models.When(language=models.Value('da'), then=django.contrib.postgres.search.CombinedSearchVector(django.contrib.postgres.search.SearchVector(models.F('title'), config='danish', weight='A'), '||', django.contrib.postgres.search.SearchVector(models.F('body'), config='danish', weight='B'), django.contrib.postgres.search.SearchConfig('danish'))), models.When(language=models.Value('de'), then=django.contrib.postgres.search.CombinedSearchVector(django.contrib.postgres.search.SearchVector(models.F('title'), config='german', weight='A'), '||', django.contrib.postgres.search.SearchVector(models.F('body'), config='german', weight='B'), django.contrib.postgres.search.SearchConfig('german'))), models.When(language=models.Value('el'), then=django.contrib.postgres.search.CombinedSearchVector(django.contrib.postgres.search.SearchVector(models.F('title'), config='greek', weight='A'), '||', django.contrib.postgres.search.SearchVector(models.F('body'), config='greek', weight='B'), django.contrib.postgres.search.SearchConfig('greek'))), models.When(language=models.Value('en'), then=django.contrib.postgres.search.CombinedSearchVector(django.contrib.postgres.search.SearchVector(models.F('title'), config='english', weight='A'), '||', django.contrib.postgres.search.SearchVector(models.F('body'), config='english', weight='B'), django.contrib.postgres.search.SearchConfig('english'))), models.When(language=models.Value('es'), then=django.contrib.postgres.search.CombinedSearchVector(django.contrib.postgres.search.SearchVector(models.F('title'), config='spanish', weight='A'), '||', django.contrib.postgres.search.SearchVector(models.F('body'), config='spanish', weight='B'), django.contrib.postgres.search.SearchConfig('spanish'))), models.When(language=models.Value('fi'), then=django.contrib.postgres.search.CombinedSearchVector(django.contrib.postgres.search.SearchVector(models.F('title'), config='finnish', weight='A'), '||', django.contrib.postgres.search.SearchVector(models.F('body'), config='finnish', weight='B'), django.contrib.postgres.search.SearchConfig('finnish'))), models.When(language=models.Value('fr'), then=django.contrib.postgres.search.CombinedSearchVector(django.contrib.postgres.search.SearchVector(models.F('title'), config='french', weight='A'), '||', django.contrib.postgres.search.SearchVector(models.F('body'), config='french', weight='B'), django.contrib.postgres.search.SearchConfig('french'))), models.When(language=models.Value('hi'), then=django.contrib.postgres.search.CombinedSearchVector(django.contrib.postgres.search.SearchVector(models.F('title'), config='hindi', weight='A'), '||', django.contrib.postgres.search.SearchVector(models.F('body'), config='hindi', weight='B'), django.contrib.postgres.search.SearchConfig('hindi'))), models.When(language=models.Value('hu'), then=django.contrib.postgres.search.CombinedSearchVector(django.contrib.postgres.search.SearchVector(models.F('title'), config='hungarian', weight='A'), '||', django.contrib.postgres.search.SearchVector(models.F('body'), config='hungarian', weight='B'), django.contrib.postgres.search.SearchConfig('hungarian'))), models.When(language=models.Value('it'), then=django.contrib.postgres.search.CombinedSearchVector(django.contrib.postgres.search.SearchVector(models.F('title'), config='italian', weight='A'), '||', django.contrib.postgres.search.SearchVector(models.F('body'), config='italian', weight='B'), django.contrib.postgres.search.SearchConfig('italian'))), models.When(language=models.Value('nl'), then=django.contrib.postgres.search.CombinedSearchVector(django.contrib.postgres.search.SearchVector(models.F('title'), config='dutch', weight='A'), '||', django.contrib.postgres.search.SearchVector(models.F('body'), config='dutch', weight='B'), django.contrib.postgres.search.SearchConfig('dutch'))), models.When(language=models.Value('no'), then=django.contrib.postgres.search.CombinedSearchVector(django.contrib.postgres.search.SearchVector(models.F('title'), config='norwegian', weight='A'), '||', django.contrib.postgres.search.SearchVector(models.F('body'), config='norwegian', weight='B'), django.contrib.postgres.search.SearchConfig('norwegian'))), models.When(language=models.Value('pt'), then=django.contrib.postgres.search.CombinedSearchVector(django.contrib.postgres.search.SearchVector(models.F('title'), config='portuguese', weight='A'), '||', django.contrib.postgres.search.SearchVector(models.F('body'), config='portuguese', weight='B'), django.contrib.postgres.search.SearchConfig('portuguese'))), models.When(language=models.Value('ro'), then=django.contrib.postgres.search.CombinedSearchVector(django.contrib.postgres.search.SearchVector(models.F('title'), config='romanian', weight='A'), '||', django.contrib.postgres.search.SearchVector(models.F('body'), config='romanian', weight='B'), django.contrib.postgres.search.SearchConfig('romanian'))), models.When(language=models.Value('ru'), then=django.contrib.postgres.search.CombinedSearchVector(django.contrib.postgres.search.SearchVector(models.F('title'), config='russian', weight='A'), '||', django.contrib.postgres.search.SearchVector(models.F('body'), config='russian', weight='B'), django.contrib.postgres.search.SearchConfig('russian'))), models.When(language=models.Value('sv'), then=django.contrib.postgres.search.CombinedSearchVector(django.contrib.postgres.search.SearchVector(models.F('title'), config='swedish', weight='A'), '||', django.contrib.postgres.search.SearchVector(models.F('body'), config='swedish', weight='B'), django.contrib.postgres.search.SearchConfig('swedish'))), models.When(language=models.Value('tr'), then=django.contrib.postgres.search.CombinedSearchVector(django.contrib.postgres.search.SearchVector(models.F('title'), config='turkish', weight='A'), '||', django.contrib.postgres.search.SearchVector(models.F('body'), config='turkish', weight='B'), django.contrib.postgres.search.SearchConfig('turkish'))), default=django.contrib.postgres.search.CombinedSearchVector(django.contrib.postgres.search.SearchVector(models.F('title'), config='simple', weight='A'), '||', django.contrib.postgres.search.SearchVector(models.F('body'), config='simple', weight='B'), django.contrib.postgres.search.SearchConfig('simple'))), output_field=django.contrib.postgres.search.SearchVectorField())),
-                ('article', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='revisions', to='kb.article')),
-                ('author', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('workspace', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='kb.workspace')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("number", models.PositiveIntegerField()),
+                ("title", models.CharField(max_length=300)),
+                ("body", models.TextField()),
+                (
+                    "language",
+                    models.CharField(
+                        choices=[
+                            ("ar", "Arabic"),
+                            ("zh", "Chinese"),
+                            ("da", "Danish"),
+                            ("nl", "Dutch"),
+                            ("en", "English"),
+                            ("fi", "Finnish"),
+                            ("fr", "French"),
+                            ("de", "German"),
+                            ("el", "Greek"),
+                            ("hi", "Hindi"),
+                            ("hu", "Hungarian"),
+                            ("it", "Italian"),
+                            ("ja", "Japanese"),
+                            ("ko", "Korean"),
+                            ("no", "Norwegian"),
+                            ("pl", "Polish"),
+                            ("pt", "Portuguese"),
+                            ("ro", "Romanian"),
+                            ("ru", "Russian"),
+                            ("es", "Spanish"),
+                            ("sv", "Swedish"),
+                            ("tr", "Turkish"),
+                            ("und", "Other"),
+                        ],
+                        max_length=8,
+                    ),
+                ),
+                (
+                    "audience",
+                    models.CharField(
+                        choices=[("public", "Public"), ("internal", "Internal")], max_length=16
+                    ),
+                ),
+                ("content_hash", models.CharField(max_length=64)),
+                ("change_note", models.CharField(blank=True, max_length=500)),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                (
+                    "search",
+                    models.GeneratedField(
+                        db_persist=True,
+                        expression=models.Case(
+                            models.When(
+                                language=models.Value("ar"),
+                                then=django.contrib.postgres.search.CombinedSearchVector(
+                                    django.contrib.postgres.search.SearchVector(
+                                        models.F("title"), config="arabic", weight="A"
+                                    ),
+                                    "||",
+                                    django.contrib.postgres.search.SearchVector(
+                                        models.F("body"), config="arabic", weight="B"
+                                    ),
+                                    django.contrib.postgres.search.SearchConfig("arabic"),
+                                ),
+                            ),
+                            models.When(
+                                language=models.Value("da"),
+                                then=django.contrib.postgres.search.CombinedSearchVector(
+                                    django.contrib.postgres.search.SearchVector(
+                                        models.F("title"), config="danish", weight="A"
+                                    ),
+                                    "||",
+                                    django.contrib.postgres.search.SearchVector(
+                                        models.F("body"), config="danish", weight="B"
+                                    ),
+                                    django.contrib.postgres.search.SearchConfig("danish"),
+                                ),
+                            ),
+                            models.When(
+                                language=models.Value("de"),
+                                then=django.contrib.postgres.search.CombinedSearchVector(
+                                    django.contrib.postgres.search.SearchVector(
+                                        models.F("title"), config="german", weight="A"
+                                    ),
+                                    "||",
+                                    django.contrib.postgres.search.SearchVector(
+                                        models.F("body"), config="german", weight="B"
+                                    ),
+                                    django.contrib.postgres.search.SearchConfig("german"),
+                                ),
+                            ),
+                            models.When(
+                                language=models.Value("el"),
+                                then=django.contrib.postgres.search.CombinedSearchVector(
+                                    django.contrib.postgres.search.SearchVector(
+                                        models.F("title"), config="greek", weight="A"
+                                    ),
+                                    "||",
+                                    django.contrib.postgres.search.SearchVector(
+                                        models.F("body"), config="greek", weight="B"
+                                    ),
+                                    django.contrib.postgres.search.SearchConfig("greek"),
+                                ),
+                            ),
+                            models.When(
+                                language=models.Value("en"),
+                                then=django.contrib.postgres.search.CombinedSearchVector(
+                                    django.contrib.postgres.search.SearchVector(
+                                        models.F("title"), config="english", weight="A"
+                                    ),
+                                    "||",
+                                    django.contrib.postgres.search.SearchVector(
+                                        models.F("body"), config="english", weight="B"
+                                    ),
+                                    django.contrib.postgres.search.SearchConfig("english"),
+                                ),
+                            ),
+                            models.When(
+                                language=models.Value("es"),
+                                then=django.contrib.postgres.search.CombinedSearchVector(
+                                    django.contrib.postgres.search.SearchVector(
+                                        models.F("title"), config="spanish", weight="A"
+                                    ),
+                                    "||",
+                                    django.contrib.postgres.search.SearchVector(
+                                        models.F("body"), config="spanish", weight="B"
+                                    ),
+                                    django.contrib.postgres.search.SearchConfig("spanish"),
+                                ),
+                            ),
+                            models.When(
+                                language=models.Value("fi"),
+                                then=django.contrib.postgres.search.CombinedSearchVector(
+                                    django.contrib.postgres.search.SearchVector(
+                                        models.F("title"), config="finnish", weight="A"
+                                    ),
+                                    "||",
+                                    django.contrib.postgres.search.SearchVector(
+                                        models.F("body"), config="finnish", weight="B"
+                                    ),
+                                    django.contrib.postgres.search.SearchConfig("finnish"),
+                                ),
+                            ),
+                            models.When(
+                                language=models.Value("fr"),
+                                then=django.contrib.postgres.search.CombinedSearchVector(
+                                    django.contrib.postgres.search.SearchVector(
+                                        models.F("title"), config="french", weight="A"
+                                    ),
+                                    "||",
+                                    django.contrib.postgres.search.SearchVector(
+                                        models.F("body"), config="french", weight="B"
+                                    ),
+                                    django.contrib.postgres.search.SearchConfig("french"),
+                                ),
+                            ),
+                            models.When(
+                                language=models.Value("hi"),
+                                then=django.contrib.postgres.search.CombinedSearchVector(
+                                    django.contrib.postgres.search.SearchVector(
+                                        models.F("title"), config="hindi", weight="A"
+                                    ),
+                                    "||",
+                                    django.contrib.postgres.search.SearchVector(
+                                        models.F("body"), config="hindi", weight="B"
+                                    ),
+                                    django.contrib.postgres.search.SearchConfig("hindi"),
+                                ),
+                            ),
+                            models.When(
+                                language=models.Value("hu"),
+                                then=django.contrib.postgres.search.CombinedSearchVector(
+                                    django.contrib.postgres.search.SearchVector(
+                                        models.F("title"), config="hungarian", weight="A"
+                                    ),
+                                    "||",
+                                    django.contrib.postgres.search.SearchVector(
+                                        models.F("body"), config="hungarian", weight="B"
+                                    ),
+                                    django.contrib.postgres.search.SearchConfig("hungarian"),
+                                ),
+                            ),
+                            models.When(
+                                language=models.Value("it"),
+                                then=django.contrib.postgres.search.CombinedSearchVector(
+                                    django.contrib.postgres.search.SearchVector(
+                                        models.F("title"), config="italian", weight="A"
+                                    ),
+                                    "||",
+                                    django.contrib.postgres.search.SearchVector(
+                                        models.F("body"), config="italian", weight="B"
+                                    ),
+                                    django.contrib.postgres.search.SearchConfig("italian"),
+                                ),
+                            ),
+                            models.When(
+                                language=models.Value("nl"),
+                                then=django.contrib.postgres.search.CombinedSearchVector(
+                                    django.contrib.postgres.search.SearchVector(
+                                        models.F("title"), config="dutch", weight="A"
+                                    ),
+                                    "||",
+                                    django.contrib.postgres.search.SearchVector(
+                                        models.F("body"), config="dutch", weight="B"
+                                    ),
+                                    django.contrib.postgres.search.SearchConfig("dutch"),
+                                ),
+                            ),
+                            models.When(
+                                language=models.Value("no"),
+                                then=django.contrib.postgres.search.CombinedSearchVector(
+                                    django.contrib.postgres.search.SearchVector(
+                                        models.F("title"), config="norwegian", weight="A"
+                                    ),
+                                    "||",
+                                    django.contrib.postgres.search.SearchVector(
+                                        models.F("body"), config="norwegian", weight="B"
+                                    ),
+                                    django.contrib.postgres.search.SearchConfig("norwegian"),
+                                ),
+                            ),
+                            models.When(
+                                language=models.Value("pt"),
+                                then=django.contrib.postgres.search.CombinedSearchVector(
+                                    django.contrib.postgres.search.SearchVector(
+                                        models.F("title"), config="portuguese", weight="A"
+                                    ),
+                                    "||",
+                                    django.contrib.postgres.search.SearchVector(
+                                        models.F("body"), config="portuguese", weight="B"
+                                    ),
+                                    django.contrib.postgres.search.SearchConfig("portuguese"),
+                                ),
+                            ),
+                            models.When(
+                                language=models.Value("ro"),
+                                then=django.contrib.postgres.search.CombinedSearchVector(
+                                    django.contrib.postgres.search.SearchVector(
+                                        models.F("title"), config="romanian", weight="A"
+                                    ),
+                                    "||",
+                                    django.contrib.postgres.search.SearchVector(
+                                        models.F("body"), config="romanian", weight="B"
+                                    ),
+                                    django.contrib.postgres.search.SearchConfig("romanian"),
+                                ),
+                            ),
+                            models.When(
+                                language=models.Value("ru"),
+                                then=django.contrib.postgres.search.CombinedSearchVector(
+                                    django.contrib.postgres.search.SearchVector(
+                                        models.F("title"), config="russian", weight="A"
+                                    ),
+                                    "||",
+                                    django.contrib.postgres.search.SearchVector(
+                                        models.F("body"), config="russian", weight="B"
+                                    ),
+                                    django.contrib.postgres.search.SearchConfig("russian"),
+                                ),
+                            ),
+                            models.When(
+                                language=models.Value("sv"),
+                                then=django.contrib.postgres.search.CombinedSearchVector(
+                                    django.contrib.postgres.search.SearchVector(
+                                        models.F("title"), config="swedish", weight="A"
+                                    ),
+                                    "||",
+                                    django.contrib.postgres.search.SearchVector(
+                                        models.F("body"), config="swedish", weight="B"
+                                    ),
+                                    django.contrib.postgres.search.SearchConfig("swedish"),
+                                ),
+                            ),
+                            models.When(
+                                language=models.Value("tr"),
+                                then=django.contrib.postgres.search.CombinedSearchVector(
+                                    django.contrib.postgres.search.SearchVector(
+                                        models.F("title"), config="turkish", weight="A"
+                                    ),
+                                    "||",
+                                    django.contrib.postgres.search.SearchVector(
+                                        models.F("body"), config="turkish", weight="B"
+                                    ),
+                                    django.contrib.postgres.search.SearchConfig("turkish"),
+                                ),
+                            ),
+                            default=django.contrib.postgres.search.CombinedSearchVector(
+                                django.contrib.postgres.search.SearchVector(
+                                    models.F("title"), config="simple", weight="A"
+                                ),
+                                "||",
+                                django.contrib.postgres.search.SearchVector(
+                                    models.F("body"), config="simple", weight="B"
+                                ),
+                                django.contrib.postgres.search.SearchConfig("simple"),
+                            ),
+                        ),
+                        output_field=django.contrib.postgres.search.SearchVectorField(),
+                    ),
+                ),
+                (
+                    "article",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="revisions",
+                        to="kb.article",
+                    ),
+                ),
+                (
+                    "author",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "workspace",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="kb.workspace",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-number'],
+                "ordering": ["-number"],
             },
         ),
         migrations.AddField(
-            model_name='article',
-            name='latest_revision',
-            field=models.OneToOneField(null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='latest_of', to='kb.revision'),
+            model_name="article",
+            name="latest_revision",
+            field=models.OneToOneField(
+                null=True,
+                on_delete=django.db.models.deletion.DO_NOTHING,
+                related_name="latest_of",
+                to="kb.revision",
+            ),
         ),
         migrations.AddField(
-            model_name='article',
-            name='published_revision',
-            field=models.OneToOneField(blank=True, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='published_of', to='kb.revision'),
+            model_name="article",
+            name="published_revision",
+            field=models.OneToOneField(
+                blank=True,
+                null=True,
+                on_delete=django.db.models.deletion.DO_NOTHING,
+                related_name="published_of",
+                to="kb.revision",
+            ),
         ),
         migrations.CreateModel(
-            name='Membership',
+            name="Membership",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('role', models.CharField(choices=[('owner', 'Owner'), ('editor', 'Editor'), ('reviewer', 'Reviewer'), ('operator', 'Operator'), ('analyst', 'Analyst')], max_length=16)),
-                ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='memberships', to=settings.AUTH_USER_MODEL)),
-                ('workspace', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='memberships', to='kb.workspace')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "role",
+                    models.CharField(
+                        choices=[
+                            ("owner", "Owner"),
+                            ("editor", "Editor"),
+                            ("reviewer", "Reviewer"),
+                            ("operator", "Operator"),
+                            ("analyst", "Analyst"),
+                        ],
+                        max_length=16,
+                    ),
+                ),
+                (
+                    "user",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="memberships",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "workspace",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="memberships",
+                        to="kb.workspace",
+                    ),
+                ),
             ],
         ),
         migrations.AddField(
-            model_name='collection',
-            name='workspace',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='collections', to='kb.workspace'),
+            model_name="collection",
+            name="workspace",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="collections",
+                to="kb.workspace",
+            ),
         ),
         migrations.AddField(
-            model_name='article',
-            name='workspace',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='articles', to='kb.workspace'),
+            model_name="article",
+            name="workspace",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="articles",
+                to="kb.workspace",
+            ),
         ),
         migrations.CreateModel(
-            name='ApiKey',
+            name="ApiKey",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=100)),
-                ('prefix', models.CharField(editable=False, max_length=12, unique=True)),
-                ('secret_hash', models.CharField(editable=False, max_length=64)),
-                ('scopes', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(choices=[('articles:read', 'Read articles'), ('articles:write', 'Write and delete articles'), ('articles:publish', 'Publish and unpublish articles'), ('retrieve', 'Retrieve context'), ('chat', 'Hold conversations'), ('traces:read', 'Read traces'), ('internal', 'See internal articles')], max_length=32), size=None)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('expires_at', models.DateTimeField(blank=True, null=True)),
-                ('revoked_at', models.DateTimeField(blank=True, null=True)),
-                ('last_used_at', models.DateTimeField(blank=True, editable=False, null=True)),
-                ('workspace', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='api_keys', to='kb.workspace')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("name", models.CharField(max_length=100)),
+                ("prefix", models.CharField(editable=False, max_length=12, unique=True)),
+                ("secret_hash", models.CharField(editable=False, max_length=64)),
+                (
+                    "scopes",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.CharField(
+                            choices=[
+                                ("articles:read", "Read articles"),
+                                ("articles:write", "Write and delete articles"),
+                                ("articles:publish", "Publish and unpublish articles"),
+                                ("retrieve", "Retrieve context"),
+                                ("chat", "Hold conversations"),
+                                ("traces:read", "Read traces"),
+                                ("internal", "See internal articles"),
+                            ],
+                            max_length=32,
+                        ),
+                        size=None,
+                    ),
+                ),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                ("expires_at", models.DateTimeField(blank=True, null=True)),
+                ("revoked_at", models.DateTimeField(blank=True, null=True)),
+                ("last_used_at", models.DateTimeField(blank=True, editable=False, null=True)),
+                (
+                    "workspace",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="api_keys",
+                        to="kb.workspace",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['name'],
+                "ordering": ["name"],
             },
         ),
         migrations.AddIndex(
-            model_name='revision',
-            index=django.contrib.postgres.indexes.GinIndex(fields=['search'], name='revision_search'),
+            model_name="revision",
+            index=django.contrib.postgres.indexes.GinIndex(
+                fields=["search"], name="revision_search"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='revision',
-            constraint=models.UniqueConstraint(fields=('article', 'number'), name='revision_number_unique'),
+            model_name="revision",
+            constraint=models.UniqueConstraint(
+                fields=("article", "number"), name="revision_number_unique"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='revision',
-            constraint=models.CheckConstraint(condition=models.Q(('audience__in', ['public', 'internal'])), name='revision_audience_known'),
+            model_name="revision",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("audience__in", ["public", "internal"])),
+                name="revision_audience_known",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='membership',
-            constraint=models.UniqueConstraint(fields=('workspace', 'user'), name='one_role_per_member'),
+            model_name="membership",
+            constraint=models.UniqueConstraint(
+                fields=("workspace", "user"), name="one_role_per_member"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='membership',
-            constraint=models.CheckConstraint(condition=models.Q(('role__in', ['owner', 'editor', 'reviewer', 'operator', 'analyst'])), name='membership_role_known'),
+            model_name="membership",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("role__in", ["owner", "editor", "reviewer", "operator", "analyst"])
+                ),
+                name="membership_role_known",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='collection',
-            constraint=models.UniqueConstraint(fields=('workspace', 'slug'), name='collection_slug_unique'),
+            model_name="collection",
+            constraint=models.UniqueConstraint(
+                fields=("workspace", "slug"), name="collection_slug_unique"
+            ),
         ),
         migrations.AddIndex(
-            model_name='article',
-            index=models.Index(fields=['workspace', 'state'], name='article_by_state'),
+            model_name="article",
+            index=models.Index(fields=["workspace", "state"], name="article_by_state"),
         ),
         migrations.AddConstraint(
-            model_name='article',
-            constraint=models.UniqueConstraint(fields=('workspace', 'external_id'), name='article_external_id_unique'),
+            model_name="article",
+            constraint=models.UniqueConstraint(
+                fields=("workspace", "external_id"), name="article_external_id_unique"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='article',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('published_revision__isnull', False), ('state', 'published')), models.Q(('published_revision__isnull', True), ('state__in', ['draft', 'archived'])), _connector='OR'), name='published_means_a_revision'),
+            model_name="article",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("published_revision__isnull", False), ("state", "published")),
+                    models.Q(
+                        ("published_revision__isnull", True), ("state__in", ["draft", "archived"])
+                    ),
+                    _connector="OR",
+                ),
+                name="published_means_a_revision",
+            ),
         ),
     ]

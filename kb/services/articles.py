@@ -10,8 +10,15 @@ from typing import Final, Literal
 from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
 
-from kb.content import ArticleText, content_hash
-from kb.errors import InvalidInput, NotFound
+from kb.content import (
+    ArticleText,
+    clean_external_id,
+    clean_label,
+    clean_tags,
+    content_hash,
+)
+from kb.errors import NotFound
+from kb.indexable import require_indexable
 from kb.models import Article, Collection, Revision, Workspace
 from kb.services.announcing import announce
 
@@ -49,21 +56,24 @@ def save_article(
     """Create an article, or give `article` (or the one of `external_id`) a new revision.
 
     The same text as the latest revision makes no new one; collection, tags and source are
-    updated all the same. Nothing is published. Raises InvalidInput or NotFound.
+    updated all the same. Nothing is published. Raises InvalidInput, TooLarge or NotFound.
     """
-    _require_external_id(external_id)
+    if external_id is not None:
+        clean_external_id(external_id)
+    require_indexable(text)
     with transaction.atomic():
         found = _lock_or_create(workspace, article=article, external_id=external_id)
-        created = found.latest_revision_id is None
-        _set_metadata(found, collection=collection, tags=tags, source=source)
+        touched = set_metadata(found, collection=collection, tags=tags, source=source)
         latest = found.latest_revision
-        if latest is None or latest.content_hash != content_hash(text):
-            revision = _add_revision(found, text=text, author=author, note=change_note)
-            found.latest_revision = revision
-            found.save()
-            return SavedArticle(article=found, revision=revision, created=created, changed=True)
+        if latest is not None and latest.content_hash == content_hash(text):
+            if touched:
+                found.save()
+            return SavedArticle(article=found, revision=latest, created=False, changed=False)
+        revision = new_revision(found, after=latest, text=text, author=author, note=change_note)
+        revision.save()
+        found.latest_revision = revision
         found.save()
-        return SavedArticle(article=found, revision=latest, created=False, changed=False)
+    return SavedArticle(article=found, revision=revision, created=latest is None, changed=True)
 
 
 def revert_article(
@@ -109,6 +119,8 @@ def _lock_or_create(
     workspace: Workspace, *, article: Article | None, external_id: str | None
 ) -> Article:
     if article is not None:
+        if article.workspace_id != workspace.pk:
+            raise NotFound("There is no such article in this workspace.")
         return lock_article(article)
     if external_id is None:
         return Article.objects.create(workspace=workspace)
@@ -122,50 +134,44 @@ def _lock_or_create(
         return mine.get()  # somebody was quicker
 
 
-def _add_revision(
-    article: Article, *, text: ArticleText, author: User | None, note: str
+def new_revision(
+    article: Article,
+    *,
+    after: Revision | None,
+    text: ArticleText,
+    author: User | None,
+    note: str,
 ) -> Revision:
-    latest = article.latest_revision
-    return Revision.objects.create(
+    """The next snapshot, not stored yet; the article must be locked."""
+    return Revision(
         workspace_id=article.workspace_id,
         article=article,
-        number=latest.number + 1 if latest else 1,
+        number=after.number + 1 if after else 1,
         title=text.title,
         body=text.body,
         language=text.language,
         audience=text.audience,
         content_hash=content_hash(text),
         author=author,
-        change_note=note,
+        change_note=note[:500],
     )
 
 
-def _set_metadata(
+def set_metadata(
     article: Article,
     *,
     collection: Collection | Unset | None,
     tags: Sequence[str] | Unset,
     source: str | Unset,
-) -> None:
+) -> bool:
+    """Put what is given on the article, not stored yet; whether anything changed."""
+    before = (article.collection_id, article.tags, article.source)
     if collection is not UNSET:
         if collection is not None and collection.workspace_id != article.workspace_id:
             raise NotFound("There is no such collection in this workspace.")
         article.collection = collection
     if tags is not UNSET:
-        article.tags = _clean_tags(tags)
+        article.tags = clean_tags(tags)
     if source is not UNSET:
-        article.source = source
-
-
-def _clean_tags(tags: Sequence[str]) -> list[str]:
-    cleaned = list(dict.fromkeys(" ".join(tag.split()) for tag in tags if tag.strip()))
-    if any(len(tag) > 60 for tag in cleaned):
-        raise InvalidInput("A tag has more than 60 characters.", field="tags")
-    return cleaned
-
-
-def _require_external_id(external_id: str | None) -> None:
-    if external_id is None:
-        return
-    if not external_id.strip() or len(external_id) > 200 or not external_id.isprintable():
-        raise InvalidInput("An external id has 1 to 200 printable characters.", field="external_id")
+        article.source = clean_label("source", source)
+    return before != (article.collection_id, article.tags, article.source)

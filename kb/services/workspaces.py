@@ -12,7 +12,7 @@ from kb.languages import Language
 from kb.models import Membership, Role, Workspace
 from kb.services.announcing import announce
 
-SLUG = re.compile(r"^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$")
+SLUG = re.compile("[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 
 
 def create_workspace(
@@ -26,7 +26,7 @@ def create_workspace(
 
     Raises InvalidInput for a slug that does not fit a host name label, Conflict if taken.
     """
-    if not SLUG.match(slug):
+    if not SLUG.fullmatch(slug):
         raise InvalidInput(
             f"{slug!r} is no slug: lower-case letters, digits and hyphens, at most 63.",
             field="slug",

@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 from django.db import IntegrityError, connection, transaction
 
-from embeddings.errors import NoLiveIndex, UnknownEncoder
+from embeddings.errors import NoLiveIndex, NotSearchableInTime, UnknownEncoder
 from embeddings.live import live_version
 from embeddings.loop import embed_pending
 from embeddings.models import EntryState, IndexEntry, IndexVersion, VersionState
 from embeddings.partitions import PARENTS
 from embeddings.services.versions import create_index_version, ensure_first_version
 from embeddings.tasks import embed_version, nudge, sweep
-from embeddings.waiting import NotSearchableInTime, progress, wait_until_searchable
+from embeddings.waiting import progress, wait_until_searchable
 from kb.models import Workspace
 from tests.embedded import session_servers
 from tests.factories import live, make_article, make_workspace

@@ -117,6 +117,14 @@ def test_too_large_an_article_is_413_and_broken_json_400(
     assert not Article.objects.exists()
 
 
+def test_request_over_the_limit_is_413_without_being_parsed(
+    api: APIClient, settings: Settings
+) -> None:
+    settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 1000
+    response = api.post(ARTICLES, {**TEXT, "body": "x" * 1000})
+    assert (response.status_code, response.json()["code"]) == (413, "too_large")
+
+
 def test_unknown_collection_is_404(api: APIClient) -> None:
     response = api.post(ARTICLES, {**TEXT, "collection": "nowhere"})
     assert response.status_code == 404

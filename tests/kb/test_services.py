@@ -225,3 +225,25 @@ def test_concurrent_upserts_of_one_external_id_make_one_article() -> None:
         numbers = list(pool.map(upsert, range(8)))
     assert sorted(numbers) == list(range(1, 9))
     assert Article.objects.get().revisions.count() == 8
+
+
+def test_article_of_another_workspace_is_not_saved(workspace: Workspace) -> None:
+    foreign = save_article(make_workspace(), text=text()).article
+    with pytest.raises(NotFound):
+        save_article(workspace, text=text("Forged."), article=foreign)
+    assert foreign.revisions.count() == 1
+
+
+@pytest.mark.parametrize("slug", ["a\n", "-a", "a-", "A", "a_b", "ä", "x" * 64, ""])
+def test_slugs_fit_a_host_name(db: None, slug: str) -> None:  # noqa: ARG001 - needs the database
+    with pytest.raises(InvalidInput, match="no slug"):
+        create_workspace(slug=slug)
+
+
+@pytest.mark.parametrize(
+    "change", [{"tags": ["a\x07b"]}, {"source": "x" * 201}, {"source": "\x00"}]
+)
+def test_labels_are_one_printable_line(workspace: Workspace, change: dict[str, Any]) -> None:
+    with pytest.raises(InvalidInput, match="printable"):
+        save_article(workspace, text=text(), **change)
+    assert not Article.objects.exists()

@@ -9,7 +9,6 @@ from argparse import ArgumentParser
 import httpx
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from config.demo.conversation import QUESTIONS, Turn, ask
 from config.demo.sample import Credentials, issue_credentials, load_sample
@@ -17,6 +16,7 @@ from config.demo.stack import Stack, running_stack
 from config.runtime.errors import RuntimeFailure
 from embeddings.waiting import Progress as Embedded
 from kb.errors import DomainError
+from kb.progress import progress_bar
 
 
 class Command(BaseCommand):
@@ -45,19 +45,12 @@ class Command(BaseCommand):
             raise CommandError("not every answer came with quotes that are in their article")
 
     def _prepare(self) -> Credentials:
-        columns = (
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-        )
-        with Progress(*columns) as bar:
-            task = bar.add_task("Embedding the sample articles", total=None)
+        with progress_bar("Embedding the sample articles") as show:
 
-            def show(now: Embedded) -> None:
-                bar.update(task, completed=now.done, total=now.total)
+            def searchable(now: Embedded) -> None:
+                show(now.done, now.total)
 
-            workspace = load_sample(show)
+            workspace = load_sample(searchable)
         return issue_credentials(workspace)
 
     def _ask(self, stack: Stack, credentials: Credentials, question: str) -> Turn:

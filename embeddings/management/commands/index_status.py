@@ -6,17 +6,16 @@ import json
 from argparse import ArgumentParser
 from dataclasses import asdict
 
-from django.core.management.base import BaseCommand, CommandError
 from rich.console import Console
 from rich.table import Table
 
 from embeddings.models import IndexVersion
 from embeddings.services.entries import ensure_entries
 from embeddings.status import VersionStatus, version_status
-from kb.models import Workspace
+from kb.commands import DomainCommand, find_workspace
 
 
-class Command(BaseCommand):
+class Command(DomainCommand):
     """What is searchable, what waits, what failed and why."""
 
     help = "Show the index versions of one workspace or of all, and what is left to embed."
@@ -26,20 +25,18 @@ class Command(BaseCommand):
         parser.add_argument("--workspace", metavar="SLUG")
         parser.add_argument("--json", action="store_true", help="print a JSON list")
 
-    def handle(self, *, workspace: str | None, json: bool, **_: object) -> None:
+    def run(self, *, workspace: str | None, json: bool, **_: object) -> None:
         """Count, then print."""
         versions = IndexVersion.objects.select_related("workspace")
         if workspace:
-            if not Workspace.objects.filter(slug=workspace).exists():
-                raise CommandError(f"no workspace is called {workspace!r}")
-            versions = versions.filter(workspace__slug=workspace)
+            versions = versions.filter(workspace=find_workspace(workspace))
         for version in versions.active():
             ensure_entries(version, bulk=True)
         statuses = [version_status(version) for version in versions]
         if json:
             self.stdout.write(_as_json(statuses))
         else:
-            _print_table(statuses, Console(file=self.stdout))  # type: ignore[arg-type]  # it writes
+            _print_table(statuses, Console(file=self.stdout, width=120))  # type: ignore[arg-type]  # it writes
 
 
 def _as_json(statuses: list[VersionStatus]) -> str:

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from argparse import ArgumentParser
 
-from django.core.management.base import BaseCommand, CommandError
-
 from embeddings.services.entries import retry_parked
 from embeddings.tasks import nudge
-from kb.models import Workspace
+from kb.commands import DomainCommand, find_workspace
 
 
-class Command(BaseCommand):
+class Command(DomainCommand):
     """For when the cause of a failure was mended; the sweep does it after six hours anyway."""
 
     help = "Have all parked articles of a workspace embedded again."
@@ -20,11 +18,9 @@ class Command(BaseCommand):
         """The workspace."""
         parser.add_argument("--workspace", metavar="SLUG", required=True)
 
-    def handle(self, *, workspace: str, **_: object) -> None:
+    def run(self, *, workspace: str, **_: object) -> None:
         """Reset, nudge, say how many."""
-        found = Workspace.objects.filter(slug=workspace).first()
-        if found is None:
-            raise CommandError(f"no workspace is called {workspace!r}")
+        found = find_workspace(workspace)
         count = retry_parked(found)
         for version in found.index_versions.active():
             nudge(version.pk, bulk=True)
