@@ -9,3 +9,9 @@ class QuestionRejected(InvalidInput):
     """The question is empty, too long, or not text."""
 
     code = "question_rejected"
+
+
+class DatasetInvalid(InvalidInput):
+    """A file of an evaluation's dataset is missing or broken; the message names it."""
+
+    code = "dataset_invalid"

@@ -36,21 +36,34 @@ class MessageRole(models.TextChoices):
 
 
 class Message(models.Model):
-    """One turn. Assistant messages carry the trace that explains them."""
+    """One turn, numbered from 1. Assistant messages carry the trace that explains them.
+
+    `reason` says why an abstaining message has no answer (`chat.answering.base.Reason`).
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     conversation = models.ForeignKey(
         Conversation, on_delete=models.CASCADE, related_name="messages"
     )
+    number = models.PositiveIntegerField()
     role = models.CharField(max_length=16, choices=MessageRole.choices)
     text = models.TextField()
     abstained = models.BooleanField(default=False)
+    reason = models.CharField(max_length=32, blank=True)
     confidence = models.FloatField(null=True, blank=True)
     trace = models.ForeignKey(Trace, on_delete=models.SET_NULL, null=True, related_name="messages")
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
-        ordering = ["created_at", "id"]
+        ordering = ["number"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["conversation", "number"], name="message_number_unique"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(role__in=MessageRole.values), name="message_role_known"
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.text[:80]

@@ -8,9 +8,9 @@ from typing import Any
 import httpx
 
 QUESTIONS = (
-    "can video calls be recorded for the patient file",
-    "what do you hold back if we turn fernway pay off and for how long",
-    "kann ich ne falsche rechnung noch ändern?",
+    "after we close the account how long do we have to grab our data",
+    "can people pay for a course in installments, how many",
+    "fehlermeldung empfänger unvollständig",
 )
 
 

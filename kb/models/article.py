@@ -36,6 +36,14 @@ class ArticleQuerySet(models.QuerySet["Article"]):
         """Published articles whose latest revision is not the published one."""
         return self.published().exclude(latest_revision=F("published_revision"))
 
+    def with_texts(self) -> Self:
+        """With collection and both revisions joined, without their search vectors.
+
+        Those are as big as the texts and nobody shows them.
+        """
+        joined = self.select_related("collection", "latest_revision", "published_revision")
+        return joined.defer("latest_revision__search", "published_revision__search")
+
     def visible(self, *, include_internal: bool) -> Self:
         """Articles whose latest revision may be shown to this reader."""
         if include_internal:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import frontmatter
+from kb.importing.markdown import split_front_matter
 
 SAMPLE = Path(__file__).resolve().parents[2] / "kb" / "sample" / "articles"
 
 
 def sample_bodies() -> list[str]:
     """Bodies of the sample articles, the longest left out."""
-    bodies = [frontmatter.load(str(path)).content for path in sorted(SAMPLE.glob("*.md"))]
+    bodies = [split_front_matter(path.read_text())[1] for path in sorted(SAMPLE.glob("*.md"))]
     return [body for body in bodies if len(body) < 10_000]
 
 

@@ -1,0 +1,1 @@
+"""From context to an answer whose every citation is verbatim."""

@@ -1,0 +1,1 @@
+"""How well retrieval finds the right articles, measured on questions with known answers."""
