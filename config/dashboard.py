@@ -94,7 +94,7 @@ def _article_counts(workspaces: list[Workspace]) -> dict[int, dict[str, Any]]:
     rows = Article.objects.filter(workspace__in=workspaces).order_by().values("workspace_id")
     published = Q(state=ArticleState.PUBLISHED)
     counted = rows.annotate(articles=Count("pk"), published=Count("pk", filter=published))
-    return {row["workspace_id"]: row for row in counted}
+    return {row["workspace_id"]: dict(row) for row in counted}
 
 
 def _entry_counts(workspaces: list[Workspace]) -> dict[int, dict[str, Any]]:
@@ -107,7 +107,7 @@ def _entry_counts(workspaces: list[Workspace]) -> dict[int, dict[str, Any]]:
         failed=Count("pk", filter=Q(state=EntryState.PARKED)),
         oldest=Min("queued_at", filter=waiting),
     )
-    return {row["index_version__workspace_id"]: row for row in rows}
+    return {row["index_version__workspace_id"]: dict(row) for row in rows}
 
 
 def _question_counts(workspaces: list[Workspace]) -> dict[int, dict[str, Any]]:
@@ -119,4 +119,4 @@ def _question_counts(workspaces: list[Workspace]) -> dict[int, dict[str, Any]]:
         .values("workspace_id")
         .annotate(questions=Count("pk"), abstained=Count("pk", filter=Q(abstained=True)))
     )
-    return {row["workspace_id"]: row for row in rows}
+    return {row["workspace_id"]: dict(row) for row in rows}

@@ -7,9 +7,8 @@ from collections.abc import Mapping
 from chat.answering.base import Reason
 from kb.languages import Language
 
-# Below both, nothing in the knowledge base is about what was asked.
-FAR_SIMILARITY = 0.3
-FAR_WORDS = 0.35
+# Below it, nothing in the knowledge base is about what was asked.
+FAR_SENTENCE = 0.4
 # Articles that lie so close together fit the question equally well.
 CLOSE_MARGIN = 0.05
 
@@ -31,7 +30,7 @@ def abstention(language: str) -> str:
 
 def reason_for(features: Mapping[str, float]) -> Reason:
     """Why an answer with these features was not good enough."""
-    if features["similarity"] < FAR_SIMILARITY and features["words"] < FAR_WORDS:
+    if features["sentence"] < FAR_SENTENCE:
         return Reason.OUT_OF_SCOPE
     if 0 < features["margin"] < CLOSE_MARGIN:
         return Reason.AMBIGUOUS

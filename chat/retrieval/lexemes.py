@@ -23,14 +23,10 @@ K1, B = 1.2, 0.75
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuestionTerms:
-    """The stemmed words of a question with their weights, per language of the workspace.
-
-    `found` are the (language, lexeme) pairs that at least one article has.
-    """
+    """The stemmed words of a question with their weights, per language of the workspace."""
 
     documents: int
     weights: Mapping[str, Mapping[str, float]]
-    found: frozenset[tuple[str, str]]
 
     def ceiling(self, language: str | None = None) -> float:
         """The most that BM25 can give a text in `language` for this question; above 0.
@@ -42,15 +38,6 @@ class QuestionTerms:
             return max(sum(self.weights.get(language, {}).values()) * (K1 + 1), 1e-9)
         sums = [sum(weights.values()) for weights in self.weights.values() if weights]
         return max(min(sums, default=0.0) * (K1 + 1), 1e-9)
-
-    def known(self, language: str) -> float:
-        """The weight of the words that some article in `language` has, as a share: 0 to 1."""
-        weights = self.weights.get(language, {})
-        total = sum(weights.values())
-        found = sum(
-            weight for lexeme, weight in weights.items() if (language, lexeme) in self.found
-        )
-        return found / total if total else 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,12 +113,11 @@ def question_terms(question: str, *, scope: SearchScope) -> QuestionTerms:
         rows = cursor.fetchall()
     documents = sum({language: count for language, count, _, _ in rows}.values())
     weights: dict[str, dict[str, float]] = {}
-    found = frozenset((language, lexeme) for language, _, lexeme, frequency in rows if frequency)
     for language, _, lexeme, frequency in rows:
         known = weights.setdefault(language, {})
         if lexeme is not None:
             known[lexeme] = math.log(1 + (documents - frequency + 0.5) / (frequency + 0.5))
-    return QuestionTerms(documents=documents, weights=weights, found=found)
+    return QuestionTerms(documents=documents, weights=weights)
 
 
 def count_passage_words(

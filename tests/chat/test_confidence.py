@@ -24,7 +24,7 @@ def test_any_evidence_gives_a_probability(evidence: dict[str, float]) -> None:
     assert 0 <= confidence(evidence) <= 1
 
 
-@pytest.mark.parametrize("name", ["similarity", "passage_words", "margin"])
+@pytest.mark.parametrize("name", ["sentence", "similarity", "margin"])
 def test_better_evidence_is_surer(name: str) -> None:
     assert confidence({**WEAK, name: 0.8}) > confidence({**WEAK, name: 0.2})
 
@@ -42,7 +42,7 @@ def test_evidence_has_exactly_the_features_that_have_coefficients(
 
 
 def test_reasons() -> None:
-    near = {**WEAK, "similarity": 0.6, "words": 0.5}
+    near = {**WEAK, "sentence": 0.8}
     assert reason_for(WEAK) == Reason.OUT_OF_SCOPE
     assert reason_for({**near, "margin": 0.01}) == Reason.AMBIGUOUS
     assert reason_for({**near, "margin": 0.5}) == Reason.NO_MATCH

@@ -16,8 +16,8 @@ from embeddings.search import ArticleHit, PassageHit
 from kb.search import TextHit
 
 SETTINGS = PipelineSettings()
-TERMS = QuestionTerms(documents=3, weights={"en": {"refund": 1.0}}, found=frozenset())
-NO_TERMS = QuestionTerms(documents=0, weights={}, found=frozenset())
+TERMS = QuestionTerms(documents=3, weights={"en": {"refund": 1.0}})
+NO_TERMS = QuestionTerms(documents=0, weights={})
 
 
 def passage(article: int, score: float, *, revision: int = 0, start: int = 0) -> PassageHit:

@@ -1,0 +1,154 @@
+"""Context: windows of text that is not embedded, budgets that hold, spans in order."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chat.retrieval.context import build_context
+from chat.retrieval.fusion import FusedArticle, PassageMatch
+from chat.retrieval.results import ArticleMatch, ContextSpan
+from chat.retrieval.settings import PipelineSettings
+from chat.retrieval.sources import Source
+from chat.retrieval.windows import WINDOW_CHARACTERS, cut_windows, first_part
+from embeddings.encoders.hash import HashEncoder
+from tests.chat.test_blocks import BODIES
+
+ENCODER = HashEncoder()
+WORDS = " ".join(f"word{number}" for number in range(1000))
+
+
+def match(start: int, end: int, score: float) -> PassageMatch:
+    return PassageMatch(start=start, end=end, similarity=score, words=0.0, score=score)
+
+
+def article(number: int, body: str, *matches: PassageMatch) -> ArticleMatch:
+    source = Source(
+        article_id=number,
+        revision_id=number * 10,
+        external_id=None,
+        source="",
+        title=f"Article {number}",
+        language="en",
+        audience="public",
+        body=body,
+    )
+    fused = FusedArticle(
+        article_id=number, revision_id=number * 10, score=1.0, legs={}, passages=matches
+    )
+    return ArticleMatch(source=source, fused=fused)
+
+
+def build(articles: list[ArticleMatch], **settings: int) -> list[ContextSpan]:
+    return build_context(
+        articles,
+        {each.source.article_id: each.fused.passages for each in articles},
+        encoder=ENCODER,
+        settings=PipelineSettings(**settings),  # type: ignore[arg-type]
+    )
+
+
+def tokens(spans: list[ContextSpan]) -> int:
+    return sum(ENCODER.count_tokens([span.text for span in spans]))
+
+
+def test_short_articles_come_whole_and_in_order() -> None:
+    spans = build([article(1, "One two."), article(2, "Three.")])
+    assert [(span.source.article_id, span.text) for span in spans] == [
+        (1, "One two."),
+        (2, "Three."),
+    ]
+    assert all("whole" in span.why for span in spans)
+
+
+def test_best_passages_of_a_long_article_in_text_order() -> None:
+    places = [match(5000, 5400, 0.9), match(100, 500, 0.8), match(3000, 3400, 0.1)]
+    spans = build([article(1, WORDS, *places)], context_tokens=130, context_articles=1)
+    assert [span.score for span in spans] == [0.8, 0.9]
+    assert spans[0].start <= 100 < 500 <= spans[0].end
+    assert "meaning 0.80" in spans[0].why
+
+
+def test_overlapping_passages_are_one_span() -> None:
+    places = [match(1100, 1500, 0.9), match(1450, 1800, 0.8)]
+    [span] = build([article(1, WORDS, *places)], context_tokens=150, context_articles=1)
+    assert (span.start, span.end) == (1100, 1800)
+    assert [each.score for each in span.matches] == [0.9, 0.8]
+
+
+def test_a_line_that_ends_near_is_completed() -> None:
+    body = f"{WORDS}\nA short line of some words.\n{WORDS}"
+    inside = body.index("short line")
+    spans = build(
+        [article(1, body, match(inside, inside + 5, 0.9))], context_tokens=60, context_articles=1
+    )
+    assert [span.text for span in spans] == ["A short line of some words."]
+
+
+def test_passage_over_the_budget_gives_its_beginning() -> None:
+    [span] = build([article(1, WORDS, match(0, len(WORDS), 0.9))], context_tokens=50)
+    assert span.text == " ".join(WORDS.split()[: span.tokens])
+    assert 0 < span.tokens <= 50
+
+
+def test_what_one_article_leaves_over_goes_to_the_next() -> None:
+    long = [match(start, start + 300, 0.5) for start in range(0, 6000, 300)]
+    alone = build([article(1, WORDS, *long)], context_tokens=300, context_articles=2)
+    after_a_short_one = build(
+        [article(2, "Short."), article(1, WORDS, *long)], context_tokens=300, context_articles=2
+    )
+    assert tokens(after_a_short_one) > tokens(alone)
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 7000), st.integers(1, 900), st.floats(0, 1)), max_size=12),
+    st.integers(50, 900),
+    st.integers(1, 3),
+)
+def test_budget_holds_and_spans_never_overlap(
+    places: list[tuple[int, int, float]], budget: int, articles: int
+) -> None:
+    matches = [
+        match(start, min(start + length, len(WORDS)), score)
+        for start, length, score in places
+        if start < len(WORDS)
+    ]
+    matches.sort(key=lambda each: -each.score)
+    spans = build(
+        [article(number, WORDS, *matches) for number in range(1, articles + 1)],
+        context_tokens=budget,
+    )
+    # A span may begin or end inside a word, which then counts once more.
+    assert tokens(spans) <= budget + 2 * len(spans)
+    for before, after in zip(spans, spans[1:], strict=False):
+        if before.source == after.source:
+            assert before.end < after.start
+
+
+@given(BODIES)
+def test_windows_hold_every_block_once(body: str) -> None:
+    windows = cut_windows(body)
+    assert windows
+    reached = 0
+    for start, end in windows:
+        assert 0 <= start <= end <= len(body)
+        assert start >= reached or start == 0
+        reached = start
+
+
+def test_windows_are_of_neighbouring_paragraphs() -> None:
+    body = "\n\n".join(f"Paragraph {number}. " + "Some more words. " * 10 for number in range(20))
+    windows = cut_windows(body)
+    assert all(end - start <= WINDOW_CHARACTERS for start, end in windows)
+    assert len(windows) < 10
+    assert sum(body[start:end].count("Paragraph") for start, end in windows) == 20
+
+
+@pytest.mark.parametrize(
+    ("allowance", "words"), [(0, 0), (1, 1), (7, 7), (1000, 1000), (5000, 1000)]
+)
+def test_first_part_is_whole_words_that_fit(allowance: int, words: int) -> None:
+    part = first_part(WORDS, (0, len(WORDS)), encoder=ENCODER, allowance=allowance)
+    text = "".join(WORDS[start:end] for start, end in part)
+    assert text.split() == WORDS.split()[:words]
