@@ -19,7 +19,6 @@ from embeddings.search import PassageHit
 from kb.models import Article, Workspace
 from kb.search import SearchScope
 from kb.services import unpublish_article
-from tests.chat.conftest import Publish
 from tests.factories import make_article, make_workspace
 
 TERMS = QuestionTerms(
