@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from chat.answering.ranking import RankedSentence
 from chat.retrieval.results import Retrieval
 
-COEFFICIENTS: Mapping[str, float] = {"bias": -3.33, "sentence": 2.66, "margin": 2.27}
+COEFFICIENTS: Mapping[str, float] = {"bias": -3.75, "sentence": 3.04, "margin": 2.59}
 
 
 def features(retrieval: Retrieval, ranked: Sequence[RankedSentence]) -> dict[str, float]:

@@ -35,7 +35,7 @@ class PipelineSettings:
     context_articles: int = 5
     context_tokens: int = 3000
     answer_sentences: int = 16
-    abstain_below: float = 0.2
+    abstain_below: float = 0.25
 
     def __post_init__(self) -> None:
         for name, limits in LIMITS.items():

@@ -89,7 +89,7 @@ class TenantAdmin(ModelAdmin):
         try:
             related = self.admin_site.get_model_admin(model)
         except NotRegistered:
-            return model._default_manager.none()
+            return model._default_manager.none()  # noqa: SLF001 - Django's own name for it
         rows: QuerySet[Any] = related.get_queryset(request)
         needed = self.change_permission or self.add_permission
         if not isinstance(related, TenantAdmin) or related.workspace_path is None:

@@ -24,7 +24,7 @@ def test_any_evidence_gives_a_probability(evidence: dict[str, float]) -> None:
     assert 0 <= confidence(evidence) <= 1
 
 
-@pytest.mark.parametrize("name", ["sentence", "similarity", "margin"])
+@pytest.mark.parametrize("name", ["sentence", "margin"])
 def test_better_evidence_is_surer(name: str) -> None:
     assert confidence({**WEAK, name: 0.8}) > confidence({**WEAK, name: 0.2})
 

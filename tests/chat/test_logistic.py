@@ -53,5 +53,6 @@ def test_operating_points() -> None:
     answerable = np.array([1.0, 1.0, 0.0, 1.0])
     scores = np.array([0.9, 0.6, 0.7, 0.2])
     [point] = operating_points(correct, answerable, scores, np.array([0.5]))
-    assert (point.answered, point.wrong) == (pytest.approx(2 / 3), pytest.approx(2 / 3))
+    assert point.answered == pytest.approx(2 / 3)
+    assert point.wrong == pytest.approx(2 / 3)
     assert point.declined == 0.0
