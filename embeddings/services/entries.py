@@ -9,7 +9,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from embeddings.models import EntryState, IndexEntry, IndexVersion
-from kb.models import Article, Revision, Workspace
+from kb.models import Article, Workspace
 
 RETRY_PARKED_AFTER = timedelta(hours=6)
 
@@ -74,10 +74,3 @@ def retry_parked(
     if due_only:
         entries = entries.filter(due_at__lte=timezone.now())
     return entries.update(state=EntryState.PENDING, attempts=0, due_at=timezone.now())
-
-
-def forget_revision(revision: Revision) -> None:
-    """Have a revision embedded again in every active version (an operator's button)."""
-    IndexEntry.objects.filter(revision=revision).exclude(state=EntryState.EMBEDDING).update(
-        state=EntryState.PENDING, attempts=0, reason="", due_at=timezone.now(), bulk=False
-    )
