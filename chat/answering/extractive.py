@@ -11,6 +11,7 @@ from chat.answering.quotes import Passage, choose_passages, readable
 from chat.answering.ranking import rank_sentences
 from chat.retrieval.results import Retrieval
 from embeddings.encoders.registry import get_encoder
+from embeddings.spending import spending
 
 
 class ExtractiveGenerator:
@@ -21,7 +22,8 @@ class ExtractiveGenerator:
     def generate(self, retrieval: Retrieval, *, language: str) -> Answer:
         """One to three quotes, the best first. One query, one forward pass."""
         encoder = get_encoder(retrieval.index.encoder)
-        ranked = rank_sentences(retrieval, encoder=encoder)
+        with spending(workspace_id=retrieval.scope.workspace_id, encoder=retrieval.index.encoder):
+            ranked = rank_sentences(retrieval, encoder=encoder)
         evidence = features(retrieval, ranked)
         sure = confidence(evidence)
         passages = choose_passages(ranked)

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from chat.answering.plain import plain_row, plain_text
 from chat.answering.ranking import RankedSentence
-from chat.answering.sentences import PROSE, split_block
-from chat.retrieval.blocks import Block, BlockKind, parse_blocks
 from chat.retrieval.sources import Source
+from kb.blocks import Block, BlockKind, parse_blocks
+from kb.sentences import PROSE, split_block
 
 # "See below." answers nothing by itself; the sentence after it does.
 FRAGMENT_CHARACTERS = 20

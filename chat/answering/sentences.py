@@ -1,8 +1,6 @@
 """Sentences of the context, with offsets into the article's body.
 
-Prose is cut by sentencex; headings, list items, table rows and code are what Markdown says
-they are, and only prose inside them is cut further. `body[start:end]` never begins or ends
-with a list marker, heading mark or white space.
+`body[start:end]` never begins or ends with a list marker, heading mark or white space.
 """
 
 from __future__ import annotations
@@ -11,13 +9,10 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from sentencex import get_sentence_boundaries
-
-from chat.retrieval.blocks import Block, BlockKind, parse_blocks, trim
 from chat.retrieval.results import ContextSpan
 from chat.retrieval.sources import Source
-
-PROSE = {BlockKind.TEXT, BlockKind.ITEM}
+from kb.blocks import BlockKind, parse_blocks
+from kb.sentences import split_block
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,21 +45,6 @@ def sentences_of(context: Sequence[ContextSpan]) -> list[Sentence]:
     return [
         sentence for span in context for sentence in _in_span(span, ranks[span.source.article_id])
     ]
-
-
-def split_block(body: str, block: Block, language: str) -> list[tuple[int, int]]:
-    """Offsets of the sentences of a block; a row, a heading or code is one."""
-    if block.kind not in PROSE:
-        return [(block.start, block.end)]
-    text = body[block.start : block.end]
-    places = []
-    for each in get_sentence_boundaries(language, text):
-        start, end = trim(text, each["start_index"], each["end_index"], marks=False)
-        begins_line = text[:start].rstrip(" \t>").endswith("\n")
-        start, end = trim(text, start, end, marks=begins_line)
-        if end > start:
-            places.append((block.start + start, block.start + end))
-    return places
 
 
 def _in_span(span: ContextSpan, rank: int) -> Iterator[Sentence]:

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from chat.retrieval.blocks import headings_at, parse_blocks
 from chat.retrieval.fusion import PassageMatch
 from chat.retrieval.results import ArticleMatch, ContextSpan
 from chat.retrieval.settings import PipelineSettings
 from chat.retrieval.windows import first_part
 from embeddings.encoders.base import Encoder
+from kb.blocks import headings_at, parse_blocks
 
 # No tokenizer makes fewer tokens than one for so many characters of real text; a longer
 # article is over the allowance without counting.

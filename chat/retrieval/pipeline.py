@@ -19,6 +19,7 @@ from chat.retrieval.timing import Stopwatch
 from chat.retrieval.windows import passages_of
 from embeddings.live import encoder_of, live_version
 from embeddings.models import IndexVersion
+from embeddings.spending import spending
 from kb.models import Workspace
 from kb.search import SearchScope
 
@@ -50,7 +51,7 @@ def retrieve(
         languages=tuple(languages),
         tags=tuple(tags),
     )
-    with watch.lap("encode"):
+    with watch.lap("encode"), spending(workspace_id=workspace.pk, encoder=version.encoder):
         asked = encode_question(encoder, text)
     legs = run_legs(version, asked, scope=scope, settings=settings, watch=watch)
     with watch.lap("fuse"):

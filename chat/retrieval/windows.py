@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from chat.retrieval.blocks import parse_blocks
 from chat.retrieval.fusion import PassageMatch
 from chat.retrieval.lexemes import QuestionTerms, bm25, count_words
 from chat.retrieval.results import ArticleMatch
 from chat.retrieval.settings import PipelineSettings
 from embeddings.encoders.base import Encoder
+from kb.blocks import parse_blocks
 
 WINDOW_CHARACTERS = 800
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol, TypeAlias
+from typing import Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -84,7 +84,24 @@ class Encoder(Protocol):
         (TextNotEmbeddable), never cut."""
 
     def encode(self, texts: Sequence[str], task: Task) -> Matrix:
-        """Shape (len(texts), dimension); texts over the window are refused."""
+        """Shape (len(texts), dimension); texts over the window are refused.
+
+        For the few texts that a person waits for; local encoders put it before bulk work.
+        """
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """Tokens of each text, special tokens not counted."""
+
+
+@runtime_checkable
+class PoolingEncoder(Protocol):
+    """An encoder that also gives vectors before they are shortened and made unit length."""
+
+    def pool(self, texts: Sequence[str], task: Task, *, urgent: bool = True) -> Matrix:
+        """Shape (len(texts), hidden); texts over the window are refused."""
+
+    def pool_late(self, texts: Sequence[str], task: Task) -> Matrix:
+        """Late chunking: consecutive pieces of one text, a mean of token states for each."""
+
+    def fit(self, texts: Sequence[str], task: Task) -> list[str]:
+        """Each text, or as much of its beginning as fits the window (asked for, never silent)."""

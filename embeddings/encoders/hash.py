@@ -16,9 +16,17 @@ WORD = re.compile(r"\w+", re.UNICODE)
 class HashEncoder:
     """Same words, same direction; a passage for every `passage_words` words."""
 
-    def __init__(self, *, dimension: int = 64, passage_words: int = 50, name: str = "hash") -> None:
+    def __init__(
+        self,
+        *,
+        dimension: int = 64,
+        passage_words: int = 50,
+        name: str = "hash",
+        strategy: str = "windows",
+    ) -> None:
         self.dimension = dimension
         self.window = 8192
+        self.strategy = strategy
         self.fingerprint = f"hash:{name}:{dimension}:{passage_words}"
         self._passage_words = passage_words
 

@@ -2,27 +2,38 @@
 
 from __future__ import annotations
 
-from functools import cache
+import threading
 from typing import Any, cast
 
 from django.conf import settings
 from django.utils.module_loading import import_string
 
 from embeddings.encoders.base import Encoder
-from embeddings.errors import UnknownEncoder
+from embeddings.encoders.families import family_of
+from embeddings.encoders.served import ServedEncoder
+from embeddings.errors import CheckpointInvalid, UnknownEncoder
+
+_built: dict[tuple[str, bool], Encoder] = {}
+_building = threading.Lock()
 
 
 def get_encoder(alias: str) -> Encoder:
     """The encoder configured as `alias`; the same object for the whole process.
 
-    Raises UnknownEncoder, which lists the configured aliases.
+    With `ENCODER_URL` the forward passes of local families are done by that server. Raises
+    UnknownEncoder, which lists the configured aliases, CheckpointInvalid or
+    EncoderUnavailable.
     """
-    configuration(alias)
-    return _build(alias)
+    return _get(alias, served=bool(settings.ENCODER_URL) and _is_local(alias))
+
+
+def get_local_encoder(alias: str) -> Encoder:
+    """As `get_encoder`, always with the weights in this process (the encoder server's own)."""
+    return _get(alias, served=False)
 
 
 def configuration(alias: str) -> dict[str, Any]:
-    """The settings of `alias`: BACKEND, OPTIONS, STRATEGY."""
+    """The settings of `alias`: BACKEND, OPTIONS, STRATEGY, LICENCE."""
     configured: dict[str, dict[str, Any]] = settings.ENCODERS
     if alias not in configured:
         known = ", ".join(sorted(configured))
@@ -32,11 +43,36 @@ def configuration(alias: str) -> dict[str, Any]:
 
 def forget_encoders() -> None:
     """Drop the built encoders (tests that change the settings)."""
-    _build.cache_clear()
+    _built.clear()
 
 
-@cache
-def _build(alias: str) -> Encoder:
+def _get(alias: str, *, served: bool) -> Encoder:
     entry = configuration(alias)
+    with _building:  # two threads must not load the same weights
+        if (alias, served) not in _built:
+            encoder = _build(alias, entry)
+            _built[alias, served] = _serve(alias, encoder) if served else encoder
+        return _built[alias, served]
+
+
+def _build(alias: str, entry: dict[str, Any]) -> Encoder:
     backend = import_string(entry["BACKEND"])
-    return cast("Encoder", backend(**entry.get("OPTIONS", {})))
+    try:
+        return cast("Encoder", backend(**entry.get("OPTIONS", {}), strategy=entry["STRATEGY"]))
+    except TypeError as error:  # an option that the family does not have
+        raise CheckpointInvalid(f"Encoder {alias!r} is configured wrongly: {error}.") from error
+
+
+def _serve(alias: str, encoder: Encoder) -> Encoder:
+    key = settings.ENCODER_API_KEY
+    return ServedEncoder(
+        encoder,
+        alias=alias,
+        url=settings.ENCODER_URL,
+        api_key=key.get_secret_value() if key else "",
+    )
+
+
+def _is_local(alias: str) -> bool:
+    family = family_of(configuration(alias)["BACKEND"])
+    return family is not None and family.local

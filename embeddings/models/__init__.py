@@ -2,6 +2,7 @@
 
 from embeddings.models.entry import EntryState, IndexEntry
 from embeddings.models.index_version import IndexVersion, Strategy, VersionState
+from embeddings.models.spend import TokenSpend
 from embeddings.models.vectors import ArticleVector, PassageVector
 from embeddings.models.worker import WorkerHeartbeat
 
@@ -12,6 +13,7 @@ __all__ = [
     "IndexVersion",
     "PassageVector",
     "Strategy",
+    "TokenSpend",
     "VersionState",
     "WorkerHeartbeat",
 ]

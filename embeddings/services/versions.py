@@ -9,8 +9,10 @@ from django.db.models import Max
 from django.utils import timezone
 
 from embeddings.encoders.registry import configuration, get_encoder
+from embeddings.live import live_version
 from embeddings.models import IndexVersion, VersionState
 from embeddings.partitions import create_partitions
+from kb.errors import Conflict
 from kb.models import Workspace
 
 log = structlog.get_logger(__name__)
@@ -52,3 +54,13 @@ def ensure_first_version(workspace: Workspace, *, encoder: str | None = None) ->
             create_index_version(
                 workspace, encoder=encoder or settings.DEFAULT_ENCODER, state=VersionState.LIVE
             )
+
+
+def check_encoder_of(workspace: Workspace, *, encoder: str) -> None:
+    """Raises Conflict when the workspace's live index has another encoder, NoLiveIndex."""
+    live = live_version(workspace)
+    if live.encoder != encoder:
+        raise Conflict(
+            f"Workspace {workspace.slug!r} is indexed with {live.encoder!r}; articles of one "
+            f"index cannot have two encoders. Leave --encoder {encoder} out."
+        )

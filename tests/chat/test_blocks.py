@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chat.answering.sentences import split_block
-from chat.retrieval.blocks import BlockKind, headings_at, parse_blocks
+from kb.blocks import BlockKind, headings_at, parse_blocks
+from kb.sentences import split_block
 
 PIECES = st.sampled_from(
     [

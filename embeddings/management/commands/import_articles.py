@@ -9,11 +9,14 @@ from datetime import timedelta
 from pathlib import Path
 
 from django.core.management.base import CommandError
+from django.db import transaction
 from django.utils import timezone
 
+from embeddings.encoders.registry import configuration, get_encoder
 from embeddings.live import live_version
 from embeddings.loop import embed_pending
 from embeddings.models import IndexEntry, WorkerHeartbeat
+from embeddings.services.versions import check_encoder_of, ensure_first_version
 from embeddings.waiting import Progress, wait_until_searchable
 from kb.commands import DomainCommand, find_workspace
 from kb.importing import (
@@ -46,6 +49,9 @@ class Command(DomainCommand):
         parser.add_argument(
             "--workspace", metavar="SLUG", required=True, help="made if there is none"
         )
+        parser.add_argument(
+            "--encoder", metavar="NAME", help="of a workspace that has no index yet"
+        )
         parser.add_argument("--no-create", action="store_true", help="the workspace must exist")
         parser.add_argument("--publish", action="store_true")
         parser.add_argument(
@@ -65,6 +71,7 @@ class Command(DomainCommand):
         *,
         path: Path,
         workspace: str,
+        encoder: str | None,
         no_create: bool,
         publish: bool,
         wait: bool,
@@ -76,9 +83,13 @@ class Command(DomainCommand):
     ) -> None:
         """Import, report, and wait if asked to."""
         readings = list(read_items(path, language=language))
+        if encoder:
+            self._introduce(encoder)
         if not no_create and not Workspace.objects.filter(slug=workspace).exists():
-            self._make_workspace(workspace, readings, skip_bad=skip_bad)
+            self._make_workspace(workspace, readings, encoder, skip_bad=skip_bad)
         target = find_workspace(workspace)
+        if encoder:
+            check_encoder_of(target, encoder=encoder)
         with progress_bar("Importing") as show:
 
             def stored(now: ImportProgress) -> None:
@@ -96,11 +107,19 @@ class Command(DomainCommand):
         if searchable and searchable.parked:
             self._complain_of_parked(target)
 
-    def _make_workspace(self, slug: str, readings: list[Reading], *, skip_bad: bool) -> None:
+    def _make_workspace(
+        self, slug: str, readings: list[Reading], encoder: str | None, *, skip_bad: bool
+    ) -> None:
         """Not for an import that is then refused."""
         accept_import(Workspace(slug=slug), readings, skip_bad=skip_bad)
-        create_workspace(slug=slug)
+        with transaction.atomic():  # its index is there before anybody can add a default one
+            ensure_first_version(create_workspace(slug=slug), encoder=encoder)
         self.stderr.write(f"There was no workspace {slug!r}; it was made.")
+
+    def _introduce(self, alias: str) -> None:
+        """Loads its configuration, so that one which is not usable stops the import here."""
+        get_encoder(alias)
+        self.stderr.write(f"Encoder {alias}: {configuration(alias).get('LICENCE', 'your own')}")
 
     def _wait(self, workspace: Workspace, timeout: float) -> Progress:
         if not _worker_alive():

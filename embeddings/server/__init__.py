@@ -1,0 +1,1 @@
+"""The encoder server: one process holds the weights for web, workers and whoever asks."""

@@ -1,0 +1,1 @@
+"""Tiny random-weight checkpoints in the real file layouts, and their tokenizers."""
