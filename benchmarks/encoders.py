@@ -55,7 +55,7 @@ def main() -> int:
 def bulk(dataset: Path | None) -> dict[str, Any]:
     """Real tokens a second of our bulk path and of the peer's encode, interleaved."""
     from benchmarks.embed_throughput import sentence_transformer
-    from embeddings.encoders.short import short_encoder
+    from embeddings.encoders.models.short import short_encoder
 
     encoder = short_encoder(package=PACKAGE)
     texts = windows(encoder, dataset)
@@ -75,7 +75,7 @@ def bulk(dataset: Path | None) -> dict[str, Any]:
 
 def runtimes(dataset: Path | None) -> dict[str, Any]:
     """ONNX Runtime against PyTorch, and what int8 loses."""
-    from embeddings.encoders.short import short_encoder
+    from embeddings.encoders.models.short import short_encoder
 
     encoders = {
         "torch": short_encoder(package=PACKAGE),
@@ -103,7 +103,7 @@ def v3(_: Path | None) -> dict[str, Any]:
     """Arithmetic of full-size passes per second, as a share of the machine's own rate."""
     from benchmarks.full_size import article, write_v3
     from embeddings.encoders.base import Task
-    from embeddings.encoders.jina_v3 import jina_v3
+    from embeddings.encoders.models.jina_v3 import jina_v3
 
     figures: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as folder:

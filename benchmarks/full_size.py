@@ -42,7 +42,7 @@ def write_v2(folder: Path) -> Path:
     """jina-embeddings-v2-base-en: 137 million parameters."""
     from safetensors.torch import save_file
 
-    from embeddings.encoders.jina_bert import JinaBert, JinaBertShape
+    from embeddings.encoders.models.jina_bert import JinaBert, JinaBertShape
 
     _write_tokenizer(folder, first="[CLS]", last="[SEP]", pad="[PAD]")
     config = {
@@ -102,8 +102,8 @@ def _words() -> list[str]:
 def cost(family: str, tokens: int, folder: Path) -> dict[str, Any]:
     """Seconds and megabytes of one article, in this process."""
     from embeddings.encoders.base import Document
-    from embeddings.encoders.jina_v2 import jina_v2
-    from embeddings.encoders.jina_v3 import jina_v3
+    from embeddings.encoders.models.jina_v2 import jina_v2
+    from embeddings.encoders.models.jina_v3 import jina_v3
 
     encoder = {"v3": jina_v3, "v2": jina_v2}[family](checkpoint=str(folder))
     encoder.encode_queries(["w1 w2"])

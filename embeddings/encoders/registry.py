@@ -8,9 +8,9 @@ from typing import Any, cast
 from django.conf import settings
 from django.utils.module_loading import import_string
 
+from embeddings.encoders.api.served import ServedEncoder
 from embeddings.encoders.base import Encoder
 from embeddings.encoders.families import family_of
-from embeddings.encoders.served import ServedEncoder
 from embeddings.errors import CheckpointInvalid, UnknownEncoder
 
 _built: dict[tuple[str, bool], Encoder] = {}

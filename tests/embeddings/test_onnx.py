@@ -17,10 +17,10 @@ from transformers import BertConfig, BertModel, XLMRobertaConfig, XLMRobertaMode
 from embeddings.encoders.backbone import Backbone
 from embeddings.encoders.base import Document, Matrix, Task
 from embeddings.encoders.checkpoint import find_checkpoint
-from embeddings.encoders.onnx_runtime import OnnxBackbone, open_checked
-from embeddings.encoders.short import short_encoder
+from embeddings.encoders.models.onnx_runtime import OnnxBackbone, open_checked
+from embeddings.encoders.models.short import short_encoder
+from embeddings.encoders.models.transformer import TransformerBackbone
 from embeddings.encoders.tokenizer import load_tokenizer
-from embeddings.encoders.transformer import TransformerBackbone
 from embeddings.errors import CheckpointInvalid, EncoderUnavailable
 from tests.checkpoints.tokenizer_files import write_sentencepiece, write_wordpiece
 

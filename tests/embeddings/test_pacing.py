@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from embeddings.encoders.pacing import PLANS, WINDOW_SECONDS, Pacer
+from embeddings.encoders.api.pacing import PLANS, WINDOW_SECONDS, Pacer
 from embeddings.errors import EncoderUnavailable
 
 

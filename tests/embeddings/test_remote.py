@@ -11,10 +11,10 @@ from typing import Any, Protocol
 import numpy as np
 import pytest
 
+from embeddings.encoders.api.remote import RemoteEncoder
 from embeddings.encoders.base import Document, Encoder, Task
 from embeddings.encoders.estimate import EstimatedTokenizer, open_tokenizer
 from embeddings.encoders.metering import metered
-from embeddings.encoders.remote import RemoteEncoder
 from embeddings.errors import CheckpointInvalid, EncoderUnavailable, TextNotEmbeddable
 from tests.checkpoints.tokenizer_files import write_sentencepiece, write_wordpiece
 from tests.standins.openai_server import DIMENSION, ModelServer

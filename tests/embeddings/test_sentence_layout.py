@@ -9,7 +9,7 @@ import pytest
 from sentence_transformers import SentenceTransformer
 
 from embeddings.encoders.base import Document, Task
-from embeddings.encoders.short import short_encoder
+from embeddings.encoders.models.short import short_encoder
 from embeddings.errors import CheckpointInvalid, TextNotEmbeddable
 from tests.checkpoints.sentence_layout import PROMPTS, write_sentence_layout
 

@@ -15,13 +15,13 @@ import openai
 import pytest
 from pytest_django import Settings
 
+from embeddings.encoders.api.jina_api import JinaApiEncoder
+from embeddings.encoders.api.served import ServedEncoder
 from embeddings.encoders.base import Document, Encoder, Matrix, Task
 from embeddings.encoders.hash import HashEncoder
-from embeddings.encoders.jina_api import JinaApiEncoder
-from embeddings.encoders.jina_v3 import jina_v3
 from embeddings.encoders.local import LocalEncoder
+from embeddings.encoders.models.jina_v3 import jina_v3
 from embeddings.encoders.registry import get_encoder
-from embeddings.encoders.served import ServedEncoder
 from embeddings.errors import EncoderUnavailable, FingerprintChanged, TextNotEmbeddable
 from embeddings.rerankers.cross_encoder import CrossEncoderReranker
 from embeddings.server.catalog import Catalog

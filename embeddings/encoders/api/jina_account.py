@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cache
 
-from embeddings.encoders.http import JsonClient
-from embeddings.encoders.keys import key_reader
-from embeddings.encoders.pacing import PLANS, Pacer, Plan
+from embeddings.encoders.api.http import JsonClient
+from embeddings.encoders.api.keys import key_reader
+from embeddings.encoders.api.pacing import PLANS, Pacer, Plan
 from embeddings.errors import CheckpointInvalid, EncoderUnavailable
 
 JINA_URL = "https://api.jina.ai/v1"

@@ -15,9 +15,9 @@ from typing import Any
 
 import httpx
 
-from embeddings.encoders.pacing import Pacer, Plan
-from embeddings.encoders.refusals import error_for, read_refusal
-from embeddings.encoders.vectors_wire import Nonsense
+from embeddings.encoders.api.pacing import Pacer, Plan
+from embeddings.encoders.api.refusals import error_for, read_refusal
+from embeddings.encoders.api.vectors_wire import Nonsense
 from embeddings.errors import CheckpointInvalid, EncoderUnavailable, TextNotEmbeddable
 
 RETRIED = {429, 500, 502, 503, 504}

@@ -12,7 +12,7 @@ import torch
 from embeddings.encoders.backbone import Ids
 from embeddings.encoders.base import Task
 from embeddings.encoders.checkpoint import weight_files
-from embeddings.encoders.transformer import TransformerBackbone
+from embeddings.encoders.models.transformer import TransformerBackbone
 from embeddings.errors import CheckpointInvalid, TextNotEmbeddable
 
 PICKLED_WEIGHTS = "pytorch_model.bin"

@@ -12,6 +12,8 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from embeddings.encoders.api.http import Answer, JsonClient
+from embeddings.encoders.api.vectors_wire import Nonsense, in_order, read_data, read_rows
 from embeddings.encoders.base import (
     Document,
     EmbeddedDocument,
@@ -21,8 +23,6 @@ from embeddings.encoders.base import (
     Task,
     Vector,
 )
-from embeddings.encoders.http import Answer, JsonClient
-from embeddings.encoders.vectors_wire import Nonsense, in_order, read_data, read_rows
 from embeddings.errors import FingerprintChanged
 
 FINGERPRINT = "X-Encoder-Fingerprint"

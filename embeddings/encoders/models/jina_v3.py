@@ -16,7 +16,6 @@ from typing import Any, Unpack
 
 import torch
 
-from embeddings.encoders.adapters import load_adapters
 from embeddings.encoders.backbone import Ids
 from embeddings.encoders.base import Task
 from embeddings.encoders.checkpoint import (
@@ -28,10 +27,11 @@ from embeddings.encoders.checkpoint import (
 )
 from embeddings.encoders.compute import device, precision
 from embeddings.encoders.local import LocalEncoder, Parts
-from embeddings.encoders.padded import pad, unpad
+from embeddings.encoders.models.adapters import load_adapters
+from embeddings.encoders.models.padded import pad, unpad
+from embeddings.encoders.models.transformer import report_loaded
 from embeddings.encoders.strategies import Sizes, cutting_for
 from embeddings.encoders.tokenizer import load_tokenizer
-from embeddings.encoders.transformer import report_loaded
 from embeddings.errors import CheckpointInvalid
 
 CHECKPOINT = "jinaai/jina-embeddings-v3-hf"

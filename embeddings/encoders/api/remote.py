@@ -9,17 +9,17 @@ from typing import Any
 
 import numpy as np
 
+from embeddings.encoders.api.http import Answer, JsonClient
+from embeddings.encoders.api.keys import key_reader
+from embeddings.encoders.api.pacing import Plan
+from embeddings.encoders.api.remote_calls import Limits, Rows, send_all
+from embeddings.encoders.api.remote_texts import check_not_cut, check_texts, scales
+from embeddings.encoders.api.vectors_wire import Nonsense, read_data, read_rows
 from embeddings.encoders.base import Document, EmbeddedDocument, Matrix, Task
 from embeddings.encoders.estimate import open_tokenizer
-from embeddings.encoders.http import Answer, JsonClient
-from embeddings.encoders.keys import key_reader
 from embeddings.encoders.metering import add_tokens
-from embeddings.encoders.pacing import Plan
-from embeddings.encoders.remote_calls import Limits, Rows, send_all
-from embeddings.encoders.remote_documents import Sizes, embed_windows
-from embeddings.encoders.remote_texts import check_not_cut, check_texts, scales
+from embeddings.encoders.text_windows import Sizes, embed_windows
 from embeddings.encoders.vectors import unit_rows
-from embeddings.encoders.vectors_wire import Nonsense, read_data, read_rows
 from embeddings.errors import CheckpointInvalid
 
 KEY_NAME = "REMOTE_API_KEY"

@@ -15,13 +15,18 @@ import torch
 
 from embeddings.encoders.backbone import Ids
 from embeddings.encoders.base import Task
-from embeddings.encoders.bge_m3_heads import M3Heads, SparseVector, load_heads, unweighted_ids
 from embeddings.encoders.checkpoint import digest, find_checkpoint
 from embeddings.encoders.late import States
 from embeddings.encoders.local import LocalEncoder, Parts
+from embeddings.encoders.models.bge_m3_heads import (
+    M3Heads,
+    SparseVector,
+    load_heads,
+    unweighted_ids,
+)
+from embeddings.encoders.models.xlm_roberta import XlmRobertaBackbone, m3_weight_files
 from embeddings.encoders.strategies import Sizes, cutting_for
 from embeddings.encoders.tokenizer import load_tokenizer
-from embeddings.encoders.xlm_roberta import XlmRobertaBackbone, m3_weight_files
 
 CHECKPOINT = "BAAI/bge-m3"
 HEADS = ("sparse_linear.pt", "colbert_linear.pt")

@@ -10,18 +10,18 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from embeddings.encoders.api.http import Answer
+from embeddings.encoders.api.jina_account import JINA_URL, jina_client, jina_plan
+from embeddings.encoders.api.jina_models import jina_model
+from embeddings.encoders.api.late_calls import LateSizes, embed_late
+from embeddings.encoders.api.remote_calls import Limits, Rows, send_all, side_by_side
+from embeddings.encoders.api.remote_texts import check_not_cut, check_texts, scales
+from embeddings.encoders.api.vectors_wire import Nonsense, read_data
 from embeddings.encoders.base import Document, EmbeddedDocument, Matrix, Task
 from embeddings.encoders.estimate import open_tokenizer
-from embeddings.encoders.http import Answer
-from embeddings.encoders.jina_account import JINA_URL, jina_client, jina_plan
-from embeddings.encoders.jina_models import jina_model
-from embeddings.encoders.late_calls import LateSizes, embed_late
 from embeddings.encoders.metering import add_tokens
-from embeddings.encoders.remote_calls import Limits, Rows, send_all, side_by_side
-from embeddings.encoders.remote_documents import Sizes, embed_windows
-from embeddings.encoders.remote_texts import check_not_cut, check_texts, scales
+from embeddings.encoders.text_windows import Sizes, embed_windows
 from embeddings.encoders.vectors import unit_rows
-from embeddings.encoders.vectors_wire import Nonsense, read_data
 from embeddings.errors import CheckpointInvalid
 
 BATCH_TOKENS = 16_384

@@ -23,13 +23,13 @@ from typing import Any
 
 import numpy as np
 
+from embeddings.encoders.api.refusals import TextTooLong
+from embeddings.encoders.api.remote_calls import Rows
 from embeddings.encoders.base import Document, EmbeddedDocument, Matrix, Task
 from embeddings.encoders.checkpoint import digest
 from embeddings.encoders.cuts import NO_TEXT
 from embeddings.encoders.estimate import Spans
-from embeddings.encoders.refusals import TextTooLong
-from embeddings.encoders.remote_calls import Rows
-from embeddings.encoders.remote_documents import Sizes, embed_windows
+from embeddings.encoders.text_windows import Sizes, embed_windows
 from embeddings.encoders.vectors import unit_rows
 from embeddings.errors import CheckpointInvalid, TextNotEmbeddable
 

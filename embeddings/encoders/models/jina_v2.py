@@ -23,11 +23,11 @@ from embeddings.encoders.backbone import Ids
 from embeddings.encoders.base import Task
 from embeddings.encoders.checkpoint import UNUSED_WEIGHTS, digest, find_checkpoint
 from embeddings.encoders.compute import device, precision
-from embeddings.encoders.jina_bert import ACTIVATIONS, JinaBert, JinaBertShape
 from embeddings.encoders.local import LocalEncoder, Parts
+from embeddings.encoders.models.jina_bert import ACTIVATIONS, JinaBert, JinaBertShape
+from embeddings.encoders.models.transformer import WIDE_FROM, report_loaded
 from embeddings.encoders.strategies import Sizes, cutting_for
 from embeddings.encoders.tokenizer import load_tokenizer
-from embeddings.encoders.transformer import WIDE_FROM, report_loaded
 from embeddings.errors import CheckpointInvalid, TextNotEmbeddable
 
 PREFIX = "bert."  # of weights saved together with a head

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from embeddings.encoders.api.http import utf8
+from embeddings.encoders.api.refusals import TextTooLong
 from embeddings.encoders.estimate import TokenCounter
-from embeddings.encoders.http import utf8
-from embeddings.encoders.refusals import TextTooLong
 from embeddings.errors import TextNotEmbeddable
 
 # A server's tokenizer may differ by a few tokens from the file we were given.

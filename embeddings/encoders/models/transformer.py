@@ -16,7 +16,7 @@ from embeddings.encoders.backbone import Ids
 from embeddings.encoders.base import Task
 from embeddings.encoders.checkpoint import load_transformer, read_json
 from embeddings.encoders.compute import device, precision
-from embeddings.encoders.padded import pad, unpad
+from embeddings.encoders.models.padded import pad, unpad
 from embeddings.errors import CheckpointInvalid
 
 log = structlog.get_logger(__name__)

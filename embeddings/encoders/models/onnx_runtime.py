@@ -35,8 +35,8 @@ from django.conf import settings
 from embeddings.encoders.backbone import Ids
 from embeddings.encoders.base import Task
 from embeddings.encoders.checkpoint import digest, load_transformer, weight_files
+from embeddings.encoders.models.transformer import TransformerBackbone
 from embeddings.encoders.tokenizer import load_tokenizer
-from embeddings.encoders.transformer import TransformerBackbone
 from embeddings.encoders.vectors import unit_rows
 from embeddings.errors import CheckpointInvalid, EncoderUnavailable
 

@@ -11,8 +11,8 @@ from typing import TypeAlias, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from embeddings.encoders.api.refusals import TextTooLong
 from embeddings.encoders.base import Matrix
-from embeddings.encoders.refusals import TextTooLong
 
 Given = TypeVar("Given")
 Made = TypeVar("Made")

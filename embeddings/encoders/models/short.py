@@ -15,10 +15,10 @@ from embeddings.encoders.backbone import Backbone
 from embeddings.encoders.base import Task
 from embeddings.encoders.checkpoint import digest, find_checkpoint, read_json, weight_files
 from embeddings.encoders.local import LocalEncoder, Parts
-from embeddings.encoders.sentence_layout import SentenceLayout, prompts_by_task, read_layout
+from embeddings.encoders.models.sentence_layout import SentenceLayout, prompts_by_task, read_layout
+from embeddings.encoders.models.transformer import TransformerBackbone
 from embeddings.encoders.strategies import Sizes, cutting_for
 from embeddings.encoders.tokenizer import load_tokenizer
-from embeddings.encoders.transformer import TransformerBackbone
 from embeddings.errors import CheckpointInvalid
 
 RUNTIMES = ("torch", "onnx")
@@ -81,7 +81,7 @@ def _backbone(folder: Path, *, runtime: str, precision: str) -> Backbone:
         )
     if runtime == "torch":
         return TransformerBackbone(folder, add_pooling_layer=False)
-    from embeddings.encoders.onnx_runtime import OnnxBackbone
+    from embeddings.encoders.models.onnx_runtime import OnnxBackbone
 
     return OnnxBackbone(folder, precision=precision)
 

@@ -1,0 +1,1 @@
+"""Encoders behind HTTP: paid APIs, model servers, and our own encoder server."""

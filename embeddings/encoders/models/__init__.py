@@ -1,0 +1,1 @@
+"""The families whose weights are in this process."""
