@@ -127,7 +127,7 @@ def test_minilm_in_int8_is_near_pytorch(minilm: Path, graphs: Path) -> None:
     ours = states(OnnxBackbone(minilm, precision="int8", cache_dir=graphs), inputs)
     expected = states(TransformerBackbone(minilm, add_pooling_layer=False), inputs)
     cosines = [cosine(one, other) for one, other in zip(ours, expected, strict=True)]
-    assert min(cosines) > 0.97
+    assert min(cosines) > 0.99
     assert max(cosines) < 0.99999  # it is int8 that ran
 
 
