@@ -11,7 +11,8 @@ import importlib.util
 import json
 import pickle
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -123,20 +124,30 @@ def load_transformer(folder: Path, *, model_class: str = "AutoModel", **options:
     # Its report of unused weights is our check below, which raises instead of printing.
     transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]  # untyped library
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # untyped library
-    load = getattr(transformers, model_class).from_pretrained
-    options = {"use_safetensors": True, "attn_implementation": "sdpa", **options}
+    load = partial(
+        getattr(transformers, model_class).from_pretrained,
+        folder,
+        local_files_only=True,
+        trust_remote_code=False,
+        output_loading_info=True,
+        **{"use_safetensors": True, **options},
+    )
     try:
-        model, report = load(
-            folder,
-            local_files_only=True,
-            trust_remote_code=False,
-            output_loading_info=True,
-            **options,
-        )
+        model, report = _load_with_best_attention(load)
     except UNREADABLE as error:
         raise unreadable(folder, error) from error
     check_weights(folder, report["missing_keys"], report["unexpected_keys"])
     return model.eval()
+
+
+def _load_with_best_attention(load: Callable[..., Any]) -> Any:  # noqa: ANN401 - torch modules
+    """PyTorch's fused attention, or the plain one for classes that have no other (MPNet)."""
+    try:
+        return load(attn_implementation="sdpa")
+    except ValueError as error:
+        if "scaled_dot_product_attention" not in str(error):
+            raise
+        return load(attn_implementation="eager")
 
 
 def unreadable(folder: Path, error: Exception) -> CheckpointInvalid:

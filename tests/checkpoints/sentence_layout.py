@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any, Literal
 
 import torch
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import Normalize, Pooling, Transformer
-from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
+from transformers import (
+    BertConfig,
+    BertModel,
+    MPNetConfig,
+    MPNetModel,
+    PreTrainedTokenizerFast,
+)
 
 from tests.checkpoints.tokenizer_files import write_wordpiece
 
@@ -15,23 +22,30 @@ PROMPTS = {"query": "query: ", "document": "passage: "}
 
 
 def write_sentence_layout(
-    folder: Path, *, pooling: str = "mean", prompts: dict[str, str] | None = None
+    folder: Path,
+    *,
+    pooling: str = "mean",
+    prompts: dict[str, str] | None = None,
+    kind: Literal["bert", "mpnet"] = "bert",
 ) -> Path:
-    """A BERT of two layers with the pooling and prompts asked for; 128 positions, cut at 64."""
+    """Two layers with the pooling and prompts asked for; 128 positions, cut at 64."""
     parts = folder.parent / f"{folder.name}-parts"
     parts.mkdir(parents=True)
     tokenizer = write_wordpiece(parts)
     torch.manual_seed(11)
-    config = BertConfig(
-        vocab_size=tokenizer.get_vocab_size(),
-        hidden_size=48,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        intermediate_size=96,
-        max_position_embeddings=128,
-        initializer_range=0.3,
-    )
-    BertModel(config).save_pretrained(parts)
+    shape: dict[str, Any] = {
+        "vocab_size": tokenizer.get_vocab_size(),
+        "hidden_size": 48,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "intermediate_size": 96,
+        "max_position_embeddings": 128,
+        "initializer_range": 0.3,
+    }
+    if kind == "bert":
+        BertModel(BertConfig(**shape)).save_pretrained(parts)
+    else:
+        MPNetModel(MPNetConfig(**shape)).save_pretrained(parts)
     PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]  # untyped library
         tokenizer_file=str(parts / "tokenizer.json"),
         cls_token="[CLS]",

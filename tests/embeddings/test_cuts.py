@@ -51,11 +51,10 @@ def tokenizer(
 
 
 def embed(cut: Cut) -> tuple[list[tuple[int, int]], int, int]:
-    """Ranges of the passages, tokens, covered characters; every state is its token's id."""
-    shape = (2,) if not cut.late else (-1, 2)
-    outputs = [np.repeat(np.array(ids, dtype=np.float32), 2).reshape(-1, 2) + 1 for ids in cut.inputs]
-    states = [each if cut.late else each.mean(axis=0).reshape(shape) for each in outputs]
-    embedded = cut.assemble(states, 2)
+    """Ranges of the passages, tokens, covered characters; each state is (its token's id, 1)."""
+    states = [np.array([[number, 1] for number in ids], dtype=np.float32) for ids in cut.inputs]
+    outputs = states if cut.late else [each.mean(axis=0) for each in states]
+    embedded = cut.assemble(outputs, 2)
     assert np.isfinite(embedded.vector).all()
     ranges = [(passage.start, passage.end) for passage in embedded.passages]
     return ranges, embedded.tokens, embedded.covered_characters
@@ -127,7 +126,7 @@ def test_each_late_passage_is_the_mean_of_its_own_tokens(tokenizer: TextTokenize
         [i for i in span if i != space] for span in expected
     ]
     assert len(spans) > 3
-    states = np.stack([np.array(ids, dtype=np.float32), np.ones(len(ids), dtype=np.float32)], axis=1)
+    states = np.array([[number, 1] for number in ids], dtype=np.float32)
     embedded = cut.assemble([states], 2)
     for passage, span in zip(embedded.passages, spans, strict=True):
         assert passage.vector[0] / passage.vector[1] == pytest.approx(np.mean(span), rel=1e-4)

@@ -25,6 +25,15 @@ def test_pooling_is_the_checkpoints(tmp_path: Path, pooling: str) -> None:
     assert np.abs(ours - expected).max() < 1e-5
 
 
+def test_model_without_fused_attention_loads_too(tmp_path: Path) -> None:
+    folder = write_sentence_layout(tmp_path / "model", kind="mpnet")
+    reference = SentenceTransformer(str(folder), device="cpu")
+    expected = reference.encode(TEXTS, show_progress_bar=False)
+    encoder = short_encoder(checkpoint=str(folder))
+    ours = encoder.encode(TEXTS, Task.TEXT_MATCHING)
+    assert np.abs(ours - expected).max() < 1e-5
+
+
 def test_prompts_are_the_checkpoints(tmp_path: Path) -> None:
     folder = write_sentence_layout(tmp_path / "model", prompts=PROMPTS)
     reference = SentenceTransformer(str(folder), device="cpu")

@@ -15,6 +15,7 @@ from embeddings.encoders.backbone import Backbone
 from embeddings.encoders.base import Task
 from embeddings.encoders.checkpoint import digest, find_checkpoint, read_json, weight_files
 from embeddings.encoders.local import LocalEncoder, Parts
+from embeddings.encoders.models.onnx_runtime import RECIPE, OnnxBackbone
 from embeddings.encoders.models.sentence_layout import SentenceLayout, prompts_by_task, read_layout
 from embeddings.encoders.models.transformer import TransformerBackbone
 from embeddings.encoders.strategies import Sizes, cutting_for
@@ -81,12 +82,10 @@ def _backbone(folder: Path, *, runtime: str, precision: str) -> Backbone:
         )
     if runtime == "torch":
         return TransformerBackbone(folder, add_pooling_layer=False)
-    from embeddings.encoders.models.onnx_runtime import OnnxBackbone
-
     return OnnxBackbone(folder, precision=precision)
 
 
 def _identity(folder: Path, name: str, precision: str) -> str:
     files = [*weight_files(folder), folder / "tokenizer.json"]
-    quantised = "" if precision == "float32" else f":{precision}"
+    quantised = "" if precision == "float32" else f":{precision}-{RECIPE}"
     return f"short:{name}@{digest(path for path in files if path.exists())}{quantised}"
