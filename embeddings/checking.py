@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import resource
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 from embeddings.encoders.base import Document, Encoder
 from embeddings.encoders.registry import get_encoder
@@ -18,7 +18,7 @@ PROBE_SENTENCES = 120
 class EncoderCheck:
     """What a probe of one encoder gave; `problem` is empty when all is well.
 
-    `megabytes` is by how much this process's peak of memory grew.
+    `megabytes` is by how much this process grew.
     """
 
     alias: str
@@ -44,7 +44,7 @@ def check_encoder(alias: str) -> EncoderCheck:
 
 
 def _probe(alias: str, encoder: Encoder) -> EncoderCheck:
-    before, started = _peak_megabytes(), time.monotonic()
+    before, started = _megabytes(), time.monotonic()
     encoder.encode_queries([PROBE])
     loaded = time.monotonic()
     vectors = encoder.encode_queries([PROBE])
@@ -61,9 +61,11 @@ def _probe(alias: str, encoder: Encoder) -> EncoderCheck:
         load_seconds=round(loaded - started, 2),
         query_milliseconds=round(1000 * (asked - loaded), 1),
         tokens_per_second=round(embedded.tokens / max(time.monotonic() - asked, 1e-9)),
-        megabytes=max(0, _peak_megabytes() - before),
+        megabytes=max(0, _megabytes() - before),
     )
 
 
-def _peak_megabytes() -> int:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+def _megabytes() -> int:
+    """Memory of this process now (Linux)."""
+    status = Path("/proc/self/status").read_text()
+    return int(status.partition("VmRSS:")[2].split()[0]) // 1024

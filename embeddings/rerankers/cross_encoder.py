@@ -7,6 +7,7 @@ logit is the score.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -27,6 +28,7 @@ from embeddings.encoders.checkpoint import (
 from embeddings.encoders.compute import device, lanes
 from embeddings.encoders.local import batch_tokens
 from embeddings.encoders.models.padded import pad
+from embeddings.encoders.models.ready import make_ready
 from embeddings.encoders.models.transformer import OFFSET_POSITIONS, WIDE_FROM
 from embeddings.encoders.queue import ForwardQueue, Job
 from embeddings.errors import CheckpointInvalid, TextNotEmbeddable
@@ -158,6 +160,7 @@ class CrossEncoderReranker:
 
     @cached_property
     def _model(self) -> Any:  # noqa: ANN401 - a torch module
+        started = time.monotonic()
         # Never bfloat16: its 8 bits turn logits that are close into ties.
         model = load_transformer(
             self._folder,
@@ -168,7 +171,7 @@ class CrossEncoderReranker:
             raise CheckpointInvalid(
                 f"{self._folder}: the model has {model.config.num_labels} labels, a reranker one."
             )
-        return model.to(device())
+        return make_ready(self._name, model, started=started)
 
 
 def encode_pairs(tokenizer: Tokenizer, question: str, documents: Sequence[str]) -> list[PairJob]:

@@ -25,7 +25,8 @@ from embeddings.encoders.checkpoint import UNUSED_WEIGHTS, digest, find_checkpoi
 from embeddings.encoders.compute import device, precision
 from embeddings.encoders.local import LocalEncoder, Parts
 from embeddings.encoders.models.jina_bert import ACTIVATIONS, JinaBert, JinaBertShape
-from embeddings.encoders.models.transformer import WIDE_FROM, report_loaded
+from embeddings.encoders.models.ready import make_ready
+from embeddings.encoders.models.transformer import WIDE_FROM
 from embeddings.encoders.strategies import Sizes, cutting_for
 from embeddings.encoders.tokenizer import load_tokenizer
 from embeddings.errors import CheckpointInvalid, TextNotEmbeddable
@@ -144,9 +145,8 @@ class JinaV2Backbone:
             model = JinaBert(shape)
         weights = self._fitting(weights, model.state_dict())
         model.load_state_dict(weights, strict=True, assign=True)
-        model = model.requires_grad_(requires_grad=False).eval().to(device(), precision())
-        report_loaded(self._folder.name, model, seconds=time.monotonic() - started)
-        return model
+        model = model.requires_grad_(requires_grad=False).eval().to(precision())
+        return make_ready(self._folder.name, model, started=started)
 
     def _variant(self, weights: Weights) -> str:
         """What the weights' names say, unless `auto_map` says otherwise."""

@@ -29,7 +29,7 @@ from embeddings.encoders.compute import device, precision
 from embeddings.encoders.local import LocalEncoder, Parts
 from embeddings.encoders.models.adapters import load_adapters
 from embeddings.encoders.models.padded import pad, unpad
-from embeddings.encoders.models.transformer import report_loaded
+from embeddings.encoders.models.ready import make_ready
 from embeddings.encoders.strategies import Sizes, cutting_for
 from embeddings.encoders.tokenizer import load_tokenizer
 from embeddings.errors import CheckpointInvalid
@@ -169,6 +169,5 @@ class JinaV3Backbone:
             dtype=precision(),
             add_pooling_layer=False,
         )
-        model = load_adapters(base, self._folder, list(ADAPTERS.values())).to(device())
-        report_loaded(self._folder.name, model, seconds=time.monotonic() - started)
-        return model
+        model = load_adapters(base, self._folder, list(ADAPTERS.values()))
+        return make_ready(self._folder.name, model, started=started)

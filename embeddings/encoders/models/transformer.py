@@ -9,7 +9,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import structlog
 import torch
 
 from embeddings.encoders.backbone import Ids
@@ -17,9 +16,8 @@ from embeddings.encoders.base import Task
 from embeddings.encoders.checkpoint import load_transformer, read_json
 from embeddings.encoders.compute import device, precision
 from embeddings.encoders.models.padded import pad, unpad
+from embeddings.encoders.models.ready import make_ready
 from embeddings.errors import CheckpointInvalid
-
-log = structlog.get_logger(__name__)
 
 # From this width on, an operation is large enough for all cores (docs/decisions/005).
 WIDE_FROM = 512
@@ -84,19 +82,5 @@ class TransformerBackbone:
     @cached_property
     def _model(self) -> Any:  # noqa: ANN401 - a torch module
         started = time.monotonic()
-        model = load_transformer(self._folder, dtype=precision(), **self._options).to(device())
-        report_loaded(self._folder.name, model, seconds=time.monotonic() - started)
-        return model
-
-
-def report_loaded(name: str, model: torch.nn.Module, *, seconds: float) -> None:
-    """Say in the log what was loaded, how large it is, and how long it took."""
-    weights = list(model.parameters())
-    log.info(
-        "encoder_loaded",
-        model=name,
-        parameters=sum(weight.numel() for weight in weights),
-        megabytes=round(sum(w.numel() * w.element_size() for w in weights) / 1e6),
-        device=str(device()),
-        seconds=round(seconds, 1),
-    )
+        model = load_transformer(self._folder, dtype=precision(), **self._options)
+        return make_ready(self._folder.name, model, started=started)
