@@ -7,6 +7,7 @@ Where the model knows late chunking (v3, v4), an article is one request.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 
@@ -14,12 +15,11 @@ from embeddings.encoders.api.http import Answer
 from embeddings.encoders.api.jina_account import JINA_URL, jina_client, jina_plan
 from embeddings.encoders.api.jina_models import jina_model
 from embeddings.encoders.api.late_calls import LateSizes, embed_late
-from embeddings.encoders.api.remote_calls import Limits, Rows, send_all, side_by_side
-from embeddings.encoders.api.remote_texts import check_not_cut, check_texts, scales
+from embeddings.encoders.api.remote_calls import Limits, Rows, rows_of, send_all, side_by_side
+from embeddings.encoders.api.remote_texts import check_texts
 from embeddings.encoders.api.vectors_wire import Nonsense, read_data
 from embeddings.encoders.base import Document, EmbeddedDocument, Matrix, Task
 from embeddings.encoders.estimate import open_tokenizer
-from embeddings.encoders.metering import add_tokens
 from embeddings.encoders.text_windows import Sizes, embed_windows
 from embeddings.encoders.vectors import unit_rows
 from embeddings.errors import CheckpointInvalid
@@ -141,15 +141,8 @@ class JinaApiEncoder:
         body = self._model.body(self._name, task, dimension=self.dimension, late=late)
         body["input"] = list(texts)
         answer = self._client.post("/embeddings", body, tokens=tokens, seconds=seconds)
-        add_tokens(answer.tokens or 0)
-        check_not_cut(self._counter, answer.tokens, tokens, server=self._client.server)
-        try:
-            vectors = self._read(answer, len(texts))
-        except Nonsense as error:
-            raise self._client.nonsense(error) from error
-        return Rows(
-            vectors=vectors, scales=scales(self._counter, answer.tokens, tokens, len(texts))
-        )
+        reading = partial(self._read, answer, len(texts))
+        return rows_of(answer, reading, client=self._client, counter=self._counter, tokens=tokens)
 
     def _read(self, answer: Answer, count: int) -> Matrix:
         body = answer.body if isinstance(answer.body, dict) else {}

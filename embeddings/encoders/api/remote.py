@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,12 +13,11 @@ import numpy as np
 from embeddings.encoders.api.http import Answer, JsonClient
 from embeddings.encoders.api.keys import key_reader
 from embeddings.encoders.api.pacing import Plan
-from embeddings.encoders.api.remote_calls import Limits, Rows, send_all
-from embeddings.encoders.api.remote_texts import check_not_cut, check_texts, scales
-from embeddings.encoders.api.vectors_wire import Nonsense, read_data, read_rows
+from embeddings.encoders.api.remote_calls import Limits, Rows, rows_of, send_all
+from embeddings.encoders.api.remote_texts import check_texts
+from embeddings.encoders.api.vectors_wire import read_data, read_rows
 from embeddings.encoders.base import Document, EmbeddedDocument, Matrix, Task
 from embeddings.encoders.estimate import open_tokenizer
-from embeddings.encoders.metering import add_tokens
 from embeddings.encoders.text_windows import Sizes, embed_windows
 from embeddings.encoders.vectors import unit_rows
 from embeddings.errors import CheckpointInvalid
@@ -134,15 +134,8 @@ class RemoteEncoder:
     def _send(self, texts: Sequence[str], tokens: int, seconds: float | None) -> Rows:
         path = "/embed" if self._server == "tei" else "/v1/embeddings"
         answer = self._client.post(path, self._body(texts), tokens=tokens, seconds=seconds)
-        add_tokens(answer.tokens or 0)
-        check_not_cut(self._counter, answer.tokens, tokens, server=self._client.server)
-        try:
-            vectors = self._read(answer, len(texts))
-        except Nonsense as error:
-            raise self._client.nonsense(error) from error
-        return Rows(
-            vectors=vectors, scales=scales(self._counter, answer.tokens, tokens, len(texts))
-        )
+        reading = partial(self._read, answer, len(texts))
+        return rows_of(answer, reading, client=self._client, counter=self._counter, tokens=tokens)
 
     def _body(self, texts: Sequence[str]) -> dict[str, Any]:
         dimensions = {"dimensions": self.dimension} if self._send_dimensions else {}

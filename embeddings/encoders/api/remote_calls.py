@@ -11,8 +11,13 @@ from typing import TypeAlias, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from embeddings.encoders.api.http import Answer, JsonClient
 from embeddings.encoders.api.refusals import TextTooLong
+from embeddings.encoders.api.remote_texts import check_not_cut, scales
+from embeddings.encoders.api.vectors_wire import Nonsense
 from embeddings.encoders.base import Matrix
+from embeddings.encoders.estimate import TokenCounter
+from embeddings.encoders.metering import add_tokens
 
 Given = TypeVar("Given")
 Made = TypeVar("Made")
@@ -29,6 +34,28 @@ class Rows:
 
     vectors: Matrix
     scales: NDArray[np.float64]
+
+
+def rows_of(
+    answer: Answer,
+    reading: Callable[[], Matrix],
+    *,
+    client: JsonClient,
+    counter: TokenCounter,
+    tokens: int,
+) -> Rows:
+    """The vectors of an answer, counted as spent, and checked by `reading`.
+
+    Raises TextNotEmbeddable if the server cut the `tokens` that were sent, EncoderUnavailable
+    if its answer cannot be right.
+    """
+    add_tokens(answer.tokens or 0)
+    check_not_cut(counter, answer.tokens, tokens, server=client.server)
+    try:
+        vectors = reading()
+    except Nonsense as error:
+        raise client.nonsense(error) from error
+    return Rows(vectors=vectors, scales=scales(counter, answer.tokens, tokens, len(vectors)))
 
 
 Send: TypeAlias = Callable[[Sequence[str], int], Rows]  # texts, their tokens by our count
