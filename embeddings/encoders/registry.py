@@ -14,7 +14,7 @@ from embeddings.encoders.families import family_of
 from embeddings.errors import CheckpointInvalid, UnknownEncoder
 
 _built: dict[tuple[str, bool], Encoder] = {}
-_building = threading.Lock()
+_building: dict[str, threading.Lock] = {}
 
 
 def get_encoder(alias: str) -> Encoder:
@@ -48,7 +48,8 @@ def forget_encoders() -> None:
 
 def _get(alias: str, *, served: bool) -> Encoder:
     entry = configuration(alias)
-    with _building:  # two threads must not load the same weights
+    # Two threads must not load the same weights; fetching one model must not hold up another.
+    with _building.setdefault(alias, threading.Lock()):
         if (alias, served) not in _built:
             encoder = _build(alias, entry)
             _built[alias, served] = _serve(alias, encoder) if served else encoder

@@ -81,6 +81,13 @@ def test_every_preset_is_of_a_known_family_and_documented() -> None:
     assert all(f"`{name}`" in text for name in reranker_presets())
 
 
+def test_e5_presets_have_the_prompts_that_e5_was_trained_with() -> None:
+    presets = encoder_presets()
+    for name in ("e5-small", "e5-base", "e5-large"):
+        options = presets[name]["OPTIONS"]
+        assert (options["query_prompt"], options["passage_prompt"]) == ("query: ", "passage: ")
+
+
 def test_encoders_from_a_file(settings: Settings, tmp_path: Path) -> None:
     folder = write_sentence_layout(tmp_path / "model")
     file = tmp_path / "encoders.toml"

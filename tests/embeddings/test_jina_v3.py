@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,25 @@ from transformers import JinaEmbeddingsV3Model
 
 from embeddings.encoders.base import Document, Matrix, Task
 from embeddings.encoders.local import LocalEncoder
-from embeddings.encoders.models.jina_v3 import ADAPTERS, PROMPTS, JinaV3Backbone, jina_v3
+from embeddings.encoders.models.jina_v3 import JinaV3Backbone, jina_v3
 from embeddings.encoders.tokenizer import load_tokenizer
 from embeddings.errors import CheckpointInvalid, EncoderUnavailable, TextNotEmbeddable
 from tests.checkpoints.jina_v3 import ALPHA, RANK, write_jina_v3
 
 TEXT = "How do I get my money back? A refund is paid within five days."
+# Written out here too: a slip in the product's own tables must not pass.
+ADAPTERS = {
+    "retrieval.query": "retrieval_query",
+    "retrieval.passage": "retrieval_passage",
+    "separation": "separation",
+    "classification": "classification",
+    "text-matching": "text_matching",
+}
+PROMPTS = {
+    "retrieval.query": "Represent the query for retrieving evidence documents: ",
+    "retrieval.passage": "Represent the document for retrieval: ",
+}
+REVISION = "d18862d9a48706220815554fac3ebb4dfa46fc28"
 TEXTS = [TEXT, "Größe — 日本語 😀", "a", "Connect the calendar in the settings. " * 9]
 
 
@@ -71,6 +85,13 @@ def test_each_task_runs_through_its_own_adapter(
 ) -> None:
     for text, vector in zip(TEXTS, encoder.encode(TEXTS, task), strict=True):
         assert np.abs(vector - reference(folder, text, task)).max() < 1e-5
+
+
+def test_questions_are_asked_with_the_query_adapter_and_prompt(
+    folder: Path, encoder: LocalEncoder
+) -> None:
+    [vector] = encoder.encode_queries([TEXT])
+    assert np.abs(vector - reference(folder, TEXT, Task.RETRIEVAL_QUERY)).max() < 1e-5
 
 
 def test_the_five_tasks_give_five_vectors(encoder: LocalEncoder) -> None:
@@ -137,7 +158,58 @@ def test_an_article_over_the_window_is_covered_by_overlapping_passes(tmp_path: P
     (embedded,) = encoder.encode_documents([Document(title="Long", body=body)])
     assert embedded.tokens > 4 * encoder.window
     assert embedded.covered_characters == len(body)
-    assert all(np.linalg.norm(p.vector) == pytest.approx(1, abs=1e-5) for p in embedded.passages)
+    states = windowed_states(tmp_path, f"Long\n\n{body}", size=128, overlap=32)
+    last = embedded.passages[-1]
+    mean = states[-(last.tokens + 1) :].mean(axis=0)  # its tokens, and </s>
+    assert last.vector == pytest.approx(mean / np.linalg.norm(mean), abs=1e-4)
+    whole = states.mean(axis=0)
+    assert embedded.vector == pytest.approx(whole / np.linalg.norm(whole), abs=1e-4)
+
+
+def windowed_states(folder: Path, text: str, *, size: int, overlap: int) -> Matrix:
+    """Token states of an article in overlapping passes, by hand: each pass after the first
+    begins with the last `overlap` tokens of the one before, whose states are dropped."""
+    tokenizer = load_tokenizer(folder)
+    ids = tokenizer.wrap(tokenizer.ids(PROMPTS["retrieval.passage"] + text))
+    model = merged(folder, Task.RETRIEVAL_PASSAGE)
+    kept: list[Matrix] = []
+    with torch.inference_mode():
+        for first in range(0, len(ids) - overlap, size - overlap):
+            output = model(input_ids=torch.tensor([ids[first : first + size]]))
+            kept.append(output.last_hidden_state[0, overlap if first else 0 :].numpy())
+    return np.concatenate(kept)
+
+
+def test_threads_do_not_change_each_others_adapter(folder: Path) -> None:
+    backbone = JinaV3Backbone(folder)
+    tokenizer = load_tokenizer(folder)
+    ids = tokenizer.wrap(tokenizer.ids(TEXT * 4))
+    tasks = list(Task)
+    with torch.inference_mode():
+        alone = {task: backbone.states([ids], [task])[0] for task in tasks}
+
+    def differs(number: int) -> float:
+        task = tasks[number % len(tasks)]
+        with torch.inference_mode():
+            return float(torch.abs(backbone.states([ids], [task])[0] - alone[task]).max())
+
+    with ThreadPoolExecutor(5) as threads:
+        assert max(threads.map(differs, range(150))) < 1e-4
+
+
+def test_published_checkpoint_is_fetched_at_its_pinned_revision_without_code(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    asked: dict[str, Any] = {}
+
+    def snapshot_download(name: str, **options: Any) -> str:
+        asked.update(options, name=name)
+        return str(write_jina_v3(tmp_path))
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", snapshot_download)
+    jina_v3()
+    assert (asked["name"], asked["revision"]) == ("jinaai/jina-embeddings-v3-hf", REVISION)
+    assert not any(pattern.endswith((".py", ".bin", ".pt")) for pattern in asked["allow_patterns"])
 
 
 @pytest.fixture
