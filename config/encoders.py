@@ -38,13 +38,14 @@ def _jina_v2(size: str) -> dict[str, Any]:
 
 
 def encoder_presets(*, jina_plan: str = "free", jina_tokenizer: str = "") -> Entries:
-    """By alias. `jina_plan` and `jina_tokenizer` are of those behind Jina's API."""
-    jina = {"plan": jina_plan, "tokenizer": jina_tokenizer}
+    """By alias. `jina_plan` is of those behind Jina's API, `jina_tokenizer` of its v3."""
     return {
         **_LOCAL,
-        "jina-api": _entry("jina-api", model="jina-embeddings-v3", **jina),
+        "jina-api": _entry(
+            "jina-api", model="jina-embeddings-v3", plan=jina_plan, tokenizer=jina_tokenizer
+        ),
         "jina-api-v5": _entry(
-            "jina-api", strategy="windows", model="jina-embeddings-v5-text-small", **jina
+            "jina-api", strategy="windows", model="jina-embeddings-v5-text-small", plan=jina_plan
         ),
     }
 

@@ -43,7 +43,7 @@ class Environment(BaseSettings):
     models_dir: Path | None = None
     jina_api_key: SecretStr | None = None
     jina_plan: Literal["free", "tier1", "tier2"] = "free"
-    # A folder with the tokenizer.json of the API's model: exact counts instead of estimates.
+    # A folder with jina-v3's tokenizer.json: exact counts instead of estimates.
     jina_tokenizer: str = ""
     remote_api_key: SecretStr | None = None
 

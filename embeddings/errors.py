@@ -29,6 +29,12 @@ class TextNotEmbeddable(DomainError):
     code = "text_not_embeddable"
 
 
+class TextTooLong(TextNotEmbeddable):
+    """The text, or all texts of one request, are too long: smaller pieces may do."""
+
+    code = "text_too_long"
+
+
 class NoLiveIndex(DomainError):
     """The workspace has no live index version: questions cannot be answered yet."""
 

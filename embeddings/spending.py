@@ -8,23 +8,24 @@ from contextlib import contextmanager
 import structlog
 from django.db import DatabaseError, connection, transaction
 
-from embeddings.encoders.metering import metered
+from embeddings.encoders.metering import Meter, metered
 
 log = structlog.get_logger(__name__)
 
 
 @contextmanager
-def spending(*, workspace_id: int, encoder: str) -> Iterator[None]:
+def spending(*, workspace_id: int, encoder: str, meter: Meter | None = None) -> Iterator[None]:
     """Counts what the block spends, also when it fails: the money is gone all the same.
 
-    One upsert after a block that spent something; no query for models in our own house.
+    `meter` sees the tokens too. One upsert after a block that spent something; no query for
+    models in our own house.
     """
-    with metered() as meter:
+    with metered(meter) as spent:
         try:
             yield
         finally:
-            if meter.tokens:
-                _record(workspace_id, encoder, meter.tokens)
+            if spent.tokens:
+                _record(workspace_id, encoder, spent.tokens)
 
 
 def _record(workspace_id: int, encoder: str, tokens: int) -> None:

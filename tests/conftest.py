@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import hypothesis
 import pytest
 from pytest_django import Settings
 
 from embeddings.encoders.registry import forget_encoders
+
+# Machines are slow and noisy: how long an example takes says nothing.
+hypothesis.settings.register_profile("unabridged", deadline=None)
+hypothesis.settings.load_profile("unabridged")
 
 HASH_ENCODERS: dict[str, dict[str, Any]] = {
     "hash": {"BACKEND": "embeddings.encoders.hash.HashEncoder", "STRATEGY": "windows"},

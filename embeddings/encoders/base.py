@@ -101,7 +101,8 @@ class PoolingEncoder(Protocol):
         """Shape (len(texts), hidden); texts over the window are refused."""
 
     def pool_late(self, texts: Sequence[str], task: Task) -> Matrix:
-        """Late chunking: consecutive pieces of one text, a mean of token states for each."""
+        """Late chunking of consecutive pieces of one text: shape (len(texts), hidden), a mean
+        of token states for each. Refused (TextNotEmbeddable) if all together do not fit."""
 
-    def fit(self, texts: Sequence[str], task: Task) -> list[str]:
+    def truncate(self, texts: Sequence[str], task: Task) -> list[str]:
         """Each text, or as much of its beginning as fits the window (asked for, never silent)."""

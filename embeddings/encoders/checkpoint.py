@@ -11,6 +11,7 @@ import importlib.util
 import json
 import pickle
 import re
+import threading
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
@@ -23,12 +24,15 @@ from embeddings.errors import CheckpointInvalid, EncoderUnavailable
 
 # Weights that these models have and sentence embeddings do not use.
 UNUSED_WEIGHTS = re.compile(r"(^|\.)(pooler\.|lm_head\.|cls\.predictions\.|position_ids$)")
+# transformers sets the process's default precision while it loads: one model at a time.
+LOADING = threading.Lock()
 # What a file that is cut off, or is no file of weights, raises.
 UNREADABLE = (
     OSError,
     ValueError,
     RuntimeError,
     KeyError,
+    TypeError,
     EOFError,
     SafetensorError,
     pickle.UnpicklingError,
@@ -133,7 +137,8 @@ def load_transformer(folder: Path, *, model_class: str = "AutoModel", **options:
         **{"use_safetensors": True, **options},
     )
     try:
-        model, report = _load_with_best_attention(load)
+        with LOADING:
+            model, report = _load_with_best_attention(load)
     except UNREADABLE as error:
         raise unreadable(folder, error) from error
     check_weights(folder, report["missing_keys"], report["unexpected_keys"])

@@ -152,7 +152,7 @@ def cut_into_windows(
 ) -> WindowsCut:
     """For models of short context or other pooling. Raises TextNotEmbeddable likewise."""
     body, title = tokenizer.tokenize([document.body, document.title])
-    if not body.ids and not title.ids:
+    if not body.ids and not (title.ids and cutting.title):
         raise TextNotEmbeddable(NO_TEXT)
     front = tokenizer.ids(prompt.rstrip()) if prompt else []
     room = cutting.window - tokenizer.special_tokens - len(front)

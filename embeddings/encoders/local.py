@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
@@ -20,7 +21,7 @@ from embeddings.encoders.pooling import POOLING
 from embeddings.encoders.queue import ForwardQueue, Head, Job
 from embeddings.encoders.tokenizer import TextTokenizer
 from embeddings.encoders.vectors import shorten
-from embeddings.errors import TextNotEmbeddable
+from embeddings.errors import TextTooLong
 
 # Padded tokens of one forward pass. More is no faster on CPU, and a question that comes
 # meanwhile has to wait for it.
@@ -32,13 +33,14 @@ GPU_BATCH_TOKENS = 32_768
 class Parts:
     """What makes an encoder out of a backbone.
 
-    `identity` names the weights and what else changes vectors beside the fields here;
+    `identity` names the weights and what else changes vectors beside the fields here (it reads
+    all of the files, so it is asked for once, and only when needed);
     `pooling` is a key of POOLING; `window` bounds a question or text, special tokens included;
     `prompts` stand in front of texts, by task; `dimension` may be below the backbone's width
     (Matryoshka).
     """
 
-    identity: str
+    identity: Callable[[], str]
     name: str
     backbone: Backbone
     tokenizer: TextTokenizer
@@ -87,11 +89,11 @@ class LocalEncoder:
         """How documents are cut."""
         return self._parts.strategy
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
         """Changes with the weights, the tokenizer, the prompts and the way of cutting."""
         parts = self._parts
-        marks = [parts.identity, _describe(parts.strategy, parts.cutting), parts.pooling, "unit"]
+        marks = [parts.identity(), _describe(parts.strategy, parts.cutting), parts.pooling, "unit"]
         if parts.dimension != parts.backbone.hidden:
             marks.append(f"first-{parts.dimension}")
         if parts.prompts:
@@ -111,7 +113,7 @@ class LocalEncoder:
             for cut in cuts
             for ids in cut.inputs
         ]
-        outputs = iter(self._queue.run(jobs, urgent=False))
+        outputs = iter(self._run(jobs, urgent=False))
         return [cut.assemble([next(outputs) for _ in cut.inputs], self.dimension) for cut in cuts]
 
     def encode_queries(self, questions: Sequence[str]) -> Matrix:
@@ -125,7 +127,7 @@ class LocalEncoder:
     def pool(self, texts: Sequence[str], task: Task, *, urgent: bool = True) -> Matrix:
         """As `encode`, but neither shortened nor of unit length: shape (n, hidden)."""
         jobs = [self._job(ids, task) for ids in self._inputs(texts, task)]
-        return self._matrix(self._queue.run(jobs, urgent=urgent))
+        return self._matrix(self._run(jobs, urgent=urgent))
 
     def pool_late(self, texts: Sequence[str], task: Task) -> Matrix:
         """Late chunking of consecutive pieces of one text: joined as they are, one forward
@@ -144,10 +146,10 @@ class LocalEncoder:
             before=len(self._parts.tokenizer.prefix),
             total=len(ids),
         )
-        [states] = self._queue.run([self._job(ids, task, late=True)], urgent=False)
+        [states] = self._run([self._job(ids, task, late=True)], urgent=False)
         return pool_spans(states, spans)
 
-    def fit(self, texts: Sequence[str], task: Task) -> list[str]:
+    def truncate(self, texts: Sequence[str], task: Task) -> list[str]:
         """Each text, or as much of its beginning as fits the window together with the prompt."""
         prompt = self._prompt(task)
         room = self.window - self._parts.tokenizer.special_tokens
@@ -165,7 +167,11 @@ class LocalEncoder:
     def run_head(self, texts: Sequence[str], task: Task, head: Head) -> list[Any]:
         """What `head` makes of each text's token states (other heads of the same model)."""
         jobs = [Job(ids=ids, task=task, head=head) for ids in self._inputs(texts, task)]
-        return self._queue.run(jobs, urgent=True)
+        return self._run(jobs, urgent=True)
+
+    def _run(self, jobs: Sequence[Job], *, urgent: bool) -> list[Any]:
+        self.load()  # weights that cannot be loaded are an error once, not once per input
+        return self._queue.run(jobs, urgent=urgent)
 
     def _inputs(self, texts: Sequence[str], task: Task) -> list[list[int]]:
         prompt = self._prompt(task)
@@ -173,7 +179,7 @@ class LocalEncoder:
         inputs = [self._parts.tokenizer.wrap(each.ids) for each in tokens]
         for ids in inputs:
             if len(ids) > self.window:
-                raise TextNotEmbeddable(
+                raise TextTooLong(
                     f"A text of {len(ids) - self._parts.tokenizer.special_tokens} tokens does "
                     f"not fit the {self.window} of {self._parts.name}; split it."
                 )

@@ -33,9 +33,9 @@ _current: ContextVar[Meter | None] = ContextVar("meter", default=None)
 
 
 @contextmanager
-def metered() -> Iterator[Meter]:
+def metered(meter: Meter | None = None) -> Iterator[Meter]:
     """A meter of what this context spends, threads that were given a copy of it included."""
-    meter = Meter(_current.get())
+    meter = meter or Meter(_current.get())
     token = _current.set(meter)
     try:
         yield meter

@@ -15,7 +15,7 @@ def mean(states: torch.Tensor) -> torch.Tensor:
     return states.mean(dim=0)
 
 
-def first(states: torch.Tensor) -> torch.Tensor:
+def cls(states: torch.Tensor) -> torch.Tensor:
     """The first token's state ([CLS])."""
     return states[0]
 
@@ -25,9 +25,9 @@ def last(states: torch.Tensor) -> torch.Tensor:
     return states[-1]
 
 
-def largest(states: torch.Tensor) -> torch.Tensor:
+def maximum(states: torch.Tensor) -> torch.Tensor:
     """The largest value of each dimension."""
     return states.amax(dim=0)
 
 
-POOLING: dict[str, Pooling] = {"mean": mean, "cls": first, "lasttoken": last, "max": largest}
+POOLING: dict[str, Pooling] = {"mean": mean, "cls": cls, "lasttoken": last, "max": maximum}

@@ -79,9 +79,9 @@ class ForwardQueue:
         """Lanes are threads, which do not survive a fork: each process starts its own."""
         if self._started_in == os.getpid():
             return
-        self._started_in = os.getpid()
         for number in range(self._lanes):
             threading.Thread(target=self._lane, name=f"encode-{number}", daemon=True).start()
+            self._started_in = os.getpid()
 
     def _lane(self) -> None:
         torch.set_num_threads(self._lane_threads)  # of this thread

@@ -48,6 +48,8 @@ def forget_encoders() -> None:
 
 def _get(alias: str, *, served: bool) -> Encoder:
     entry = configuration(alias)
+    if built := _built.get((alias, served)):
+        return built
     # Two threads must not load the same weights; fetching one model must not hold up another.
     with _building.setdefault(alias, threading.Lock()):
         if (alias, served) not in _built:

@@ -55,7 +55,8 @@ def _shape(strategy: str, cutting: Cutting) -> Cutting:
     if strategy == "chunks":
         return replace(cutting, overlap=0, title=False)
     if strategy == "whole":
-        return replace(cutting, passage_tokens=cutting.window, overlap=cutting.window_overlap)
+        room = cutting.window * 7 // 8  # the rest is for prompt and title
+        return replace(cutting, passage_tokens=room, overlap=min(cutting.window_overlap, room // 2))
     return cutting
 
 

@@ -11,14 +11,13 @@ from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from embeddings.encoders.api.http import utf8
-from embeddings.encoders.api.refusals import TextTooLong
 from embeddings.encoders.api.remote_calls import Rows
 from embeddings.encoders.base import Document, EmbeddedDocument, Passage
 from embeddings.encoders.cuts import NO_TEXT, TITLE_END
 from embeddings.encoders.estimate import TokenCounter
 from embeddings.encoders.vectors import unit_mean, unit_rows
 from embeddings.encoders.windows import Window, covered_characters, cut_windows
-from embeddings.errors import CheckpointInvalid, TextNotEmbeddable
+from embeddings.errors import CheckpointInvalid, TextNotEmbeddable, TextTooLong
 
 Embed: TypeAlias = Callable[[Sequence[str], Sequence[int]], Rows]  # texts, their tokens
 

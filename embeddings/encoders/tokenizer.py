@@ -9,7 +9,7 @@ from typing import Any
 
 from tokenizers import Encoding, Tokenizer
 
-from embeddings.errors import CheckpointInvalid
+from embeddings.errors import CheckpointInvalid, TextNotEmbeddable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,9 +78,14 @@ class TextTokenizer:
         return [_skip_space(text, start, end) for start, end in tokens.offsets]
 
     def _encode(self, texts: Sequence[str]) -> list[Encoding]:
-        encodings: list[Encoding] = self._tokenizer.encode_batch(
-            list(texts), add_special_tokens=False
-        )
+        try:
+            encodings: list[Encoding] = self._tokenizer.encode_batch(
+                list(texts), add_special_tokens=False
+            )
+        except TypeError as error:  # Rust's strings hold whole characters only
+            raise TextNotEmbeddable(
+                "The text holds half a character (a lone surrogate)."
+            ) from error
         return encodings
 
 

@@ -31,7 +31,7 @@ from embeddings.encoders.models.padded import pad
 from embeddings.encoders.models.ready import make_ready
 from embeddings.encoders.models.transformer import OFFSET_POSITIONS, WIDE_FROM
 from embeddings.encoders.queue import ForwardQueue, Job
-from embeddings.errors import CheckpointInvalid, TextNotEmbeddable
+from embeddings.errors import CheckpointInvalid, TextTooLong
 
 MODEL_TYPES = ("bert", "xlm-roberta")
 CONFIG_KEYS = (
@@ -82,7 +82,7 @@ class CrossEncoderReranker:
         jobs = encode_pairs(self._tokenizer, question, documents)
         for job in jobs:
             if len(job.ids) > self.window:
-                raise TextNotEmbeddable(
+                raise TextTooLong(
                     f"A question and a document of {len(job.ids)} tokens together do not fit "
                     f"the {self.window} of {self._name}; send less of the document."
                 )

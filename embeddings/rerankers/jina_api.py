@@ -10,7 +10,7 @@ from typing import Any
 from embeddings.encoders.api.http import Answer
 from embeddings.encoders.api.jina_account import JINA_URL, jina_client, jina_plan
 from embeddings.encoders.api.remote_calls import Limits, batches, side_by_side
-from embeddings.encoders.api.vectors_wire import Nonsense, in_order
+from embeddings.encoders.api.vectors_wire import InvalidResponse, in_order
 from embeddings.encoders.estimate import open_tokenizer
 from embeddings.encoders.metering import add_tokens
 from embeddings.errors import CheckpointInvalid, TextNotEmbeddable
@@ -143,13 +143,13 @@ class JinaApiReranker:
         add_tokens(answer.tokens or 0)
         try:
             return self._read(answer, len(documents))
-        except Nonsense as error:
+        except InvalidResponse as error:
             raise self._client.nonsense(error) from error
 
     def _read(self, answer: Answer, count: int) -> list[float]:
         body = answer.body if isinstance(answer.body, dict) else {}
         if body.get("model", self._name) != self._name:
-            raise Nonsense(f"scores of another model, {str(body['model'])[:100]!r}")
+            raise InvalidResponse(f"scores of another model, {str(body['model'])[:100]!r}")
         found = [item.get("relevance_score") for item in in_order(body.get("results"), count=count)]
         return [self._scale(score) for score in found]
 
@@ -157,7 +157,7 @@ class JinaApiReranker:
         """From the model's own range to 0..1."""
         lowest = self._model.lowest
         if not isinstance(score, (int, float)) or not math.isfinite(score):
-            raise Nonsense("a score that is no number")
+            raise InvalidResponse("a score that is no number")
         if not lowest - 0.01 <= score <= 1.01:
-            raise Nonsense(f"a score of {score} where {lowest} to 1 was expected")
+            raise InvalidResponse(f"a score of {score} where {lowest} to 1 was expected")
         return min(1.0, max(0.0, (score - lowest) / (1 - lowest)))

@@ -11,11 +11,11 @@ from embeddings.server.problems import Refused
 class Admission:
     """Counts what is in hand. Used from the event loop only, so it needs no lock.
 
-    Questions and bulk work have a limit each: no amount of bulk work shuts questions out.
+    Queries and bulk work have a limit each: no amount of bulk work shuts queries out.
     """
 
-    def __init__(self, *, questions: int, bulk: int) -> None:
-        self._limits = {True: questions, False: bulk}
+    def __init__(self, *, queries: int, bulk: int) -> None:
+        self._limits = {True: queries, False: bulk}
         self._inside = {True: 0, False: 0}
 
     @property

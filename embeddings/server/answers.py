@@ -31,11 +31,11 @@ def is_urgent(request: EmbeddingRequest) -> bool:
     return not bulk and len(request.input) <= FEW_INPUTS
 
 
-def embed(encoder: Encoder, request: EmbeddingRequest) -> dict[str, Any]:
+def embed(encoder: Encoder, request: EmbeddingRequest, *, urgent: bool) -> dict[str, Any]:
     """The body of `/v1/embeddings`. Raises Refused, TextNotEmbeddable, EncoderUnavailable."""
     task = request.task or Task.TEXT_MATCHING
     texts = _fitted(encoder, request, task)
-    vectors = _shortened(_vectors(encoder, request, texts, task), encoder, request)
+    vectors = _shortened(_vectors(encoder, request, texts, task, urgent=urgent), encoder, request)
     tokens = sum(encoder.count_tokens(texts))
     return {
         "object": "list",
@@ -86,16 +86,21 @@ def _fitted(encoder: Encoder, request: EmbeddingRequest, task: Task) -> Sequence
         return request.input
     if request.late_chunking:
         raise Refused(422, "VALIDATION_ERROR", "truncate does not go with late_chunking.")
-    return _pooling(encoder, "truncate").fit(request.input, task)
+    return _pooling(encoder, "truncate").truncate(request.input, task)
 
 
 def _vectors(
-    encoder: Encoder, request: EmbeddingRequest, texts: Sequence[str], task: Task
+    encoder: Encoder,
+    request: EmbeddingRequest,
+    texts: Sequence[str],
+    task: Task,
+    *,
+    urgent: bool,
 ) -> Matrix:
     if request.late_chunking:
         return _pooling(encoder, "late_chunking").pool_late(texts, task)
     if isinstance(encoder, PoolingEncoder):
-        return encoder.pool(texts, task, urgent=is_urgent(request))
+        return encoder.pool(texts, task, urgent=urgent)
     if not request.normalized:
         _pooling(encoder, "normalized=false")
     return encoder.encode(texts, task)

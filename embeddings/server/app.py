@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeVar
 
 import anyio
@@ -19,6 +20,8 @@ from embeddings.server.catalog import Catalog
 from embeddings.server.problems import HANDLERS, Refused
 from embeddings.server.wire import DocumentsRequest, EmbeddingRequest, Request, RerankRequest
 
+# Somebody waits for these vectors, whatever their task and number.
+PRIORITY, INTERACTIVE = "X-Priority", "interactive"
 MAX_BODY_BYTES = 16 * 1024 * 1024
 Parsed = TypeVar("Parsed", bound=Request)
 
@@ -27,13 +30,13 @@ class EncoderServer:
     """One catalog behind HTTP; `api_key` empty: anybody who can reach the port."""
 
     def __init__(
-        self, catalog: Catalog, *, api_key: str = "", questions: int = 512, bulk: int = 64
+        self, catalog: Catalog, *, api_key: str = "", queries: int = 512, bulk: int = 64
     ) -> None:
         self._catalog = catalog
         self._api_key = api_key
-        self._admission = Admission(questions=questions, bulk=bulk)
+        self._admission = Admission(queries=queries, bulk=bulk)
         # Threads only wait for the queue of forward passes; as many as may be in hand.
-        self._threads = anyio.CapacityLimiter(questions + bulk)
+        self._threads = anyio.CapacityLimiter(queries + bulk)
 
     def application(self) -> Starlette:
         """The ASGI application."""
@@ -50,21 +53,23 @@ class EncoderServer:
         """Vectors of texts."""
         request = await self._parse(http, EmbeddingRequest)
         encoder = self._catalog.encoder(request.model)
-        body = await self._work(lambda: embed(encoder, request), urgent=is_urgent(request))
-        return JSONResponse(body, headers={"X-Encoder-Fingerprint": encoder.fingerprint})
+        urgent = is_urgent(request) or http.headers.get(PRIORITY) == INTERACTIVE
+        work = partial(embed, encoder, request, urgent=urgent)
+        return await self._work(work, urgent=urgent, fingerprint=encoder.fingerprint)
 
     async def documents(self, http: HttpRequest) -> Response:
         """Vectors of whole articles and their passages."""
         request = await self._parse(http, DocumentsRequest)
         encoder = self._catalog.encoder(request.model)
-        body = await self._work(lambda: embed_documents(encoder, request), urgent=False)
-        return JSONResponse(body, headers={"X-Encoder-Fingerprint": encoder.fingerprint})
+        work = partial(embed_documents, encoder, request)
+        return await self._work(work, urgent=False, fingerprint=encoder.fingerprint)
 
     async def rerank(self, http: HttpRequest) -> Response:
         """Documents by relevance."""
         request = await self._parse(http, RerankRequest)
         reranker = self._catalog.reranker(request.model)
-        return JSONResponse(await self._work(lambda: rerank(reranker, request), urgent=True))
+        work = partial(rerank, reranker, request)
+        return await self._work(work, urgent=True, fingerprint=reranker.fingerprint)
 
     async def models(self, http: HttpRequest) -> Response:
         """What is served."""
@@ -79,9 +84,16 @@ class EncoderServer:
         self._authenticate(http)
         return shape.model_validate_json(await _read_body(http))
 
-    async def _work(self, work: Callable[[], dict[str, Any]], *, urgent: bool) -> dict[str, Any]:
+    async def _work(
+        self, work: Callable[[], dict[str, Any]], *, urgent: bool, fingerprint: str
+    ) -> Response:
+        headers = {"X-Encoder-Fingerprint": fingerprint}
+
+        def answer() -> Response:  # thousands of vectors as JSON take a second, too
+            return JSONResponse(work(), headers=headers)
+
         with self._admission.admit(urgent=urgent):
-            return await anyio.to_thread.run_sync(work, limiter=self._threads)
+            return await anyio.to_thread.run_sync(answer, limiter=self._threads)
 
     def _authenticate(self, http: HttpRequest) -> None:
         if not self._api_key:

@@ -25,7 +25,7 @@ class Catalog:
 
     def encoder(self, name: str) -> Encoder:
         """Raises Refused (400 INPUT_MODEL_NOT_FOUND) that lists what there is."""
-        found = self.encoders.get(self.published.get(name, name))
+        found = self.encoders.get(name) or self.encoders.get(self.published.get(name, ""))
         if found is None:
             raise _not_found(name, self.encoders)
         return found
@@ -49,15 +49,27 @@ class Catalog:
 def load_catalog(encoders: Sequence[str], rerankers: Sequence[str]) -> Catalog:
     """Build and load each of them now. Raises what an encoder raises that cannot be loaded."""
     built = {alias: get_local_encoder(alias) for alias in encoders}
-    for encoder in built.values():
-        load = getattr(encoder, "load", None)
+    ranking = {alias: get_reranker(alias) for alias in rerankers}
+    everything: list[Encoder | Reranker] = [*built.values(), *ranking.values()]
+    for each in everything:
+        load = getattr(each, "load", None)
         if load:
             load()
+        _ = each.fingerprint  # reads all of the files: now rather than in the first answer
     return Catalog(
         encoders=built,
-        rerankers={alias: get_reranker(alias) for alias in rerankers},
-        published={_published(alias, encoder): alias for alias, encoder in built.items()},
+        rerankers=ranking,
+        published=published_names(built),
     )
+
+
+def published_names(encoders: Mapping[str, Encoder]) -> dict[str, str]:
+    """Aliases by published name, where only one of the encoders has that name: a name that two
+    share would mean whichever came last."""
+    names = [_published(alias, encoder) for alias, encoder in encoders.items()]
+    return {
+        name: alias for name, alias in zip(names, encoders, strict=True) if names.count(name) == 1
+    }
 
 
 def _published(alias: str, encoder: Encoder) -> str:

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
-from embeddings.errors import EncoderUnavailable, TextNotEmbeddable
+from embeddings.errors import EncoderUnavailable, TextNotEmbeddable, TextTooLong
 from kb.errors import DomainError
 
 log = structlog.get_logger(__name__)
@@ -34,8 +34,10 @@ def refused(_: Request, error: Exception) -> JSONResponse:
 
 def domain_error(_: Request, error: Exception) -> JSONResponse:
     """A text that does not fit is 400, an encoder that is away 503, the rest 500."""
-    if isinstance(error, TextNotEmbeddable):
+    if isinstance(error, TextTooLong):
         return problem(400, "INPUT_TOKEN_LIMIT_EXCEEDED", str(error))
+    if isinstance(error, TextNotEmbeddable):
+        return problem(400, "INPUT_NOT_EMBEDDABLE", str(error))
     if isinstance(error, EncoderUnavailable):
         return problem(503, "SERVICE_UNAVAILABLE", str(error), headers={"Retry-After": "5"})
     log.error("encoder_failed", error=str(error))

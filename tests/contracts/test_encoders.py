@@ -88,6 +88,15 @@ def test_a_question_over_the_window_is_refused_never_cut(encoder: Encoder) -> No
         encoder.encode_queries(["money " * (encoder.window + 1)])
 
 
+def test_half_a_character_is_refused(encoder: Encoder) -> None:
+    if isinstance(encoder, HashEncoder):
+        return  # takes anything
+    with pytest.raises(TextNotEmbeddable):
+        encoder.encode_queries(["half \ud83d of it"])
+    with pytest.raises(TextNotEmbeddable):
+        encoder.encode_documents([Document(title="T", body="half \ud83d of it")])
+
+
 def test_an_article_without_text_is_refused_or_covered(encoder: Encoder) -> None:
     """Whatever a model makes of it, nothing crashes and nothing is not a number."""
     try:

@@ -156,7 +156,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @given(text=TEXT)
 def test_fitting_keeps_a_beginning_that_fits(tiny: Path, text: str) -> None:
     encoder = jina_v3(checkpoint=str(tiny))
-    [kept] = encoder.fit([text], Task.RETRIEVAL_QUERY)
+    [kept] = encoder.truncate([text], Task.RETRIEVAL_QUERY)
     assert text.startswith(kept)
     encoder.pool([kept], Task.RETRIEVAL_QUERY)  # is not refused
     if kept != text:

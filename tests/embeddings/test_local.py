@@ -53,7 +53,7 @@ def test_a_question_overtakes_articles(tmp_path: Path) -> None:
     backbone = HeldBackbone()
     encoder = LocalEncoder(
         Parts(
-            identity="held",
+            identity=lambda: "held",
             name="held",
             backbone=backbone,
             tokenizer=load_tokenizer(tmp_path),
@@ -133,7 +133,7 @@ class TestBgeM3:
         [found] = encoder.encode_sparse([TEXT])
         assert found == pytest.approx(expected, abs=1e-4)
         rows = states[1:] @ colbert["weight"].float().T + colbert["bias"].float()
-        [vectors] = encoder.encode_multi([TEXT])
+        [vectors] = encoder.encode_multi_vector([TEXT])
         unit_rows = torch.nn.functional.normalize(rows, dim=1).numpy()
         assert vectors == pytest.approx(unit_rows, abs=1e-4)
 

@@ -12,11 +12,18 @@ from pytest_django import Settings
 from embeddings.claims import claim_entries
 from embeddings.encoders.base import Document, EmbeddedDocument
 from embeddings.encoders.hash import HashEncoder
-from embeddings.errors import EncoderUnavailable, FingerprintChanged, TextNotEmbeddable
+from embeddings.encoders.metering import add_tokens
+from embeddings.errors import (
+    CheckpointInvalid,
+    EncoderUnavailable,
+    FingerprintChanged,
+    TextNotEmbeddable,
+)
 from embeddings.loop import embed_pending
 from embeddings.models import ArticleVector, EntryState, IndexEntry, IndexVersion, PassageVector
 from embeddings.services.entries import ensure_entries, purge_stale, retry_parked
 from embeddings.store import store_vectors
+from kb.errors import DomainError
 from kb.models import ArticleState, Workspace
 from tests.factories import add_revision, live, make_article
 
@@ -27,6 +34,8 @@ class MoodyEncoder(HashEncoder):
     """Fails on demand: `poison` in a body, or everything while `away`."""
 
     away = False
+    fault: DomainError | None = None
+    price = 0
     calls: list[int]
 
     def __init__(self, *, strategy: str) -> None:
@@ -36,6 +45,9 @@ class MoodyEncoder(HashEncoder):
     def encode_documents(self, documents: Sequence[Document]) -> list[EmbeddedDocument]:
         """The hash encoder's, if in the mood."""
         self.calls.append(len(documents))
+        add_tokens(self.price)
+        if self.fault:
+            raise self.fault
         if self.away:
             raise EncoderUnavailable("The encoder is having a rest; try again.")
         for document in documents:
@@ -82,6 +94,34 @@ def test_published_articles_become_searchable_once(workspace: Workspace) -> None
     assert vectors_of(live(workspace)) == sorted(a.published_revision_id or 0 for a in articles)
     passages = PassageVector.objects.filter(index_version_id=live(workspace).pk)
     assert passages.count() == 5 * 4  # 160 words in passages of 50
+
+
+@pytest.mark.parametrize("fault", [CheckpointInvalid("Broken."), FingerprintChanged("Other.")])
+def test_an_encoder_at_fault_parks_nothing_and_is_not_asked_for_each_article(
+    moody: MoodyEncoder, workspace: Workspace, fault: DomainError
+) -> None:
+    for number in range(80):  # more than one claim
+        make_article(workspace, body=f"article {number}")
+    moody.fault = fault
+    result = embed_pending(live(workspace))
+    assert (result.embedded, len(moody.calls)) == (0, 1)
+    entries = IndexEntry.objects.filter(index_version=live(workspace))
+    assert not entries.parked().exists()
+    assert not entries.filter(attempts__gt=0).exists()
+    assert entries.filter(reason=str(fault)).exists()
+    moody.fault = None
+    make_due(live(workspace))
+    assert embed_pending(live(workspace)).embedded == 80
+
+
+def test_what_was_paid_for_in_vain_is_not_bought_again_at_once(
+    moody: MoodyEncoder, workspace: Workspace
+) -> None:
+    make_article(workspace)
+    moody.fault, moody.price = CheckpointInvalid("Answers nonsense."), 500
+    embed_pending(live(workspace))
+    pause = IndexEntry.objects.get().due_at - timezone.now()
+    assert timedelta(minutes=29) < pause <= timedelta(minutes=30)
 
 
 def test_entry_records_tokens_and_full_coverage(workspace: Workspace) -> None:

@@ -51,6 +51,9 @@ def test_prompts_given_as_options_win(tmp_path: Path) -> None:
     own = short_encoder(checkpoint=str(folder), query_prompt="query: ", passage_prompt="")
     shipped = short_encoder(checkpoint=str(folder))
     assert np.array_equal(own.encode_queries(TEXTS), shipped.encode_queries(TEXTS))
+    half = short_encoder(checkpoint=str(folder), query_prompt="q: ")
+    passages = Task.RETRIEVAL_PASSAGE
+    assert np.array_equal(half.encode(TEXTS, passages), shipped.encode(TEXTS, passages))
     assert own.fingerprint != shipped.fingerprint
 
 

@@ -24,13 +24,14 @@ from embeddings.encoders.models.jina_v3 import jina_v3
 from embeddings.encoders.registry import get_encoder
 from embeddings.errors import EncoderUnavailable, FingerprintChanged, TextNotEmbeddable
 from embeddings.rerankers.cross_encoder import CrossEncoderReranker
-from embeddings.server.catalog import Catalog
+from embeddings.server.catalog import Catalog, published_names
 from tests.checkpoints.bge_m3 import write_cross_encoder
 from tests.checkpoints.jina_v3 import write_jina_v3
 from tests.standins.encoder_server import running_server
 
 KEY = "encoder-secret-1"
 TEXTS = ["How do I get my money back?", "Größe — 日本語 😀"]
+DOCUMENT = {"title": "T", "body": "x"}
 BODY = "# Refunds\n\nA refund is paid to the card within five days. " * 30
 
 
@@ -139,7 +140,7 @@ def test_truncate_cuts_only_when_asked_to(tmp_path: Path) -> None:
         assert refused.status_code == 400
         assert refused.json()["code"] == "INPUT_TOKEN_LIMIT_EXCEEDED"
         cut = vectors(ask(http, input=[long], truncate=True))
-        [fitting] = tiny.fit([long], Task.TEXT_MATCHING)
+        [fitting] = tiny.truncate([long], Task.TEXT_MATCHING)
         assert 0 < len(fitting) < len(long)
         assert tiny.count_tokens([fitting])[0] + 2 == tiny.window
         assert cut == pytest.approx(tiny.encode([fitting], Task.TEXT_MATCHING), abs=1e-5)
@@ -256,10 +257,44 @@ class TestServedEncoder:
             places = [(p.start, p.end, p.tokens) for p in ours.passages]
             assert [(p.start, p.end, p.tokens) for p in theirs.passages] == places
 
-    def test_another_encoder_behind_the_name_is_refused(self, url: str) -> None:
-        other = HashEncoder(name="other")
-        with pytest.raises(FingerprintChanged, match="give both the same"):
-            ServedEncoder(other, alias="hash", url=url, api_key=KEY).encode_queries(["x"])
+    def test_an_encoder_that_changed_behind_the_name_is_refused(self) -> None:
+        encoders: dict[str, Encoder] = {"hash": HashEncoder()}
+        served = Catalog(encoders=encoders, rerankers={}, published={})
+        with running_server(served) as url:
+            client = ServedEncoder(HashEncoder(), alias="hash", url=url)
+            assert client.encode_queries(["x"]).shape == (1, 64)
+            encoders["hash"] = HashEncoder(name="other")
+            with pytest.raises(FingerprintChanged, match="build a new index version"):
+                client.encode_queries(["x"])
+            assert client.fingerprint == HashEncoder(name="other").fingerprint
+            with pytest.raises(EncoderUnavailable, match="--encoder minilm"):
+                _ = ServedEncoder(HashEncoder(), alias="minilm", url=url).fingerprint
+
+    def test_weights_are_needed_by_the_server_only(
+        self, url: str, v3: LocalEncoder, tmp_path: Path
+    ) -> None:
+        folder = write_jina_v3(tmp_path)
+        for weights in folder.rglob("*.safetensors"):
+            weights.unlink()
+        client = ServedEncoder(
+            jina_v3(checkpoint=str(folder)), alias="jina-v3", url=url, api_key=KEY
+        )
+        assert client.fingerprint == v3.fingerprint
+        assert client.encode_queries(TEXTS) == pytest.approx(v3.encode_queries(TEXTS), abs=1e-5)
+        assert client.count_tokens(TEXTS) == v3.count_tokens(TEXTS)
+
+    def test_what_somebody_waits_for_goes_first_whatever_its_task(self) -> None:
+        """The sentences of an answer are encoded as passages, while articles are imported."""
+        slow = Slow()
+        served = Catalog(encoders={"slow": slow}, rerankers={}, published={})
+        with running_server(served, queries=4, bulk=0) as url:
+            slow.go.set()
+            client = ServedEncoder(slow, alias="slow", url=url)
+            assert client.encode(["x"] * 9, Task.RETRIEVAL_PASSAGE).shape == (9, 64)
+            answer = httpx.post(
+                f"{url}/v1/documents", json={"model": "slow", "documents": [DOCUMENT]}
+            )
+            assert answer.status_code == 429
 
     def test_text_over_the_window_is_final_and_the_server_away_is_not(
         self, url: str, v3: LocalEncoder
@@ -274,6 +309,17 @@ class TestServedEncoder:
         settings.ENCODER_URL = url
         assert isinstance(get_encoder("minilm"), ServedEncoder)
         assert isinstance(get_encoder("hash"), HashEncoder)
+
+
+def test_names_that_two_encoders_share_mean_neither() -> None:
+    class Named(HashEncoder):
+        name = "bge-m3"
+
+    encoders: dict[str, Encoder] = {"bge-m3": Named(name="a"), "long": Named(name="b")}
+    assert published_names(encoders) == {}
+    served = Catalog(encoders=encoders, rerankers={}, published={"bge-m3": "long"})
+    assert served.encoder("bge-m3") is encoders["bge-m3"]
+    assert published_names({"alias": Named(name="a")}) == {"bge-m3": "alias"}
 
 
 class Slow(HashEncoder):
@@ -299,7 +345,7 @@ class TestAdmission:
         served = Catalog(encoders=encoders, rerankers={}, published={})
         bulk = {"model": "slow", "input": ["x"], "task": "retrieval.passage"}
         question = {"model": "hash", "input": ["x"], "task": "retrieval.query"}
-        with running_server(served, questions=4, bulk=2) as url, ThreadPoolExecutor(2) as pool:
+        with running_server(served, queries=4, bulk=2) as url, ThreadPoolExecutor(2) as pool:
             address = f"{url}/v1/embeddings"
             waiting = [pool.submit(httpx.post, address, json=bulk, timeout=30) for _ in range(2)]
             assert slow.entered.acquire(timeout=10)

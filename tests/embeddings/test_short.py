@@ -112,6 +112,46 @@ def test_unknown_module_is_an_error(copy: Path) -> None:
         short_encoder(checkpoint=str(copy))
 
 
+def test_small_letters_that_nobody_makes_are_an_error(copy: Path) -> None:
+    edit_json(copy / "sentence_bert_config.json", do_lower_case=True)
+    assert short_encoder(checkpoint=str(copy)).window == 256  # its tokenizer makes them
+    tokenizer = json.loads((copy / "tokenizer.json").read_text())
+    tokenizer["normalizer"]["lowercase"] = False
+    (copy / "tokenizer.json").write_text(json.dumps(tokenizer))
+    with pytest.raises(CheckpointInvalid, match="do_lower_case"):
+        short_encoder(checkpoint=str(copy))
+
+
+def test_architecture_without_what_we_need_is_an_error(copy: Path) -> None:
+    config = json.loads((copy / "config.json").read_text())
+    config["dim"] = config.pop("hidden_size")
+    (copy / "config.json").write_text(json.dumps(config))
+    with pytest.raises(CheckpointInvalid, match="lacks hidden_size"):
+        short_encoder(checkpoint=str(copy))
+
+
+def test_changed_configuration_changes_the_fingerprint(copy: Path) -> None:
+    before = short_encoder(checkpoint=str(copy)).fingerprint
+    edit_json(copy / "config.json", hidden_act="relu")
+    assert short_encoder(checkpoint=str(copy)).fingerprint != before
+
+
+def test_weights_that_do_not_load_are_tried_once_per_call(copy: Path) -> None:
+    (copy / "model.safetensors").write_bytes(b"")
+    encoder = short_encoder(checkpoint=str(copy))
+    backbone = encoder._parts.backbone
+    loads, load = [], backbone.load
+
+    def counted() -> None:
+        loads.append(1)
+        load()
+
+    backbone.load = counted  # type: ignore[method-assign]
+    with pytest.raises(CheckpointInvalid):
+        encoder.encode_documents([Document(title="T", body="word " * 9000)])
+    assert len(loads) == 1
+
+
 def test_checkpoint_with_code_of_its_own_is_an_error(copy: Path) -> None:
     edit_json(copy / "config.json", auto_map={"AutoModel": "code.Model"})
     with pytest.raises(CheckpointInvalid, match="never run"):

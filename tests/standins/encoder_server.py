@@ -15,10 +15,10 @@ from embeddings.server.catalog import Catalog
 
 @contextmanager
 def running_server(
-    catalog: Catalog, *, api_key: str = "", questions: int = 512, bulk: int = 64
+    catalog: Catalog, *, api_key: str = "", queries: int = 512, bulk: int = 64
 ) -> Iterator[str]:
     """Its address, without a path."""
-    app = EncoderServer(catalog, api_key=api_key, questions=questions, bulk=bulk).application()
+    app = EncoderServer(catalog, api_key=api_key, queries=queries, bulk=bulk).application()
     config = uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, lifespan="off")
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)

@@ -17,7 +17,7 @@ import httpx
 
 from embeddings.encoders.api.pacing import Pacer, Plan
 from embeddings.encoders.api.refusals import error_for, read_refusal
-from embeddings.encoders.api.vectors_wire import Nonsense
+from embeddings.encoders.api.vectors_wire import InvalidResponse
 from embeddings.errors import CheckpointInvalid, EncoderUnavailable, TextNotEmbeddable
 
 RETRIED = {429, 500, 502, 503, 504}
@@ -64,6 +64,7 @@ class JsonClient:
         key: Callable[[], str] = str,
         key_name: str = "the option api_key",
         pacer: Pacer | None = None,
+        headers: Mapping[str, str] | None = None,
         attempts: int = 5,
         seconds: float = 60.0,
         sleep: Callable[[float], None] = time.sleep,
@@ -76,7 +77,7 @@ class JsonClient:
         self._attempts, self._seconds = attempts, seconds
         self._sleep, self._clock = sleep, clock
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=32)
-        self._http = httpx.Client(follow_redirects=False, limits=limits)
+        self._http = httpx.Client(follow_redirects=False, limits=limits, headers=headers)
         weakref.finalize(self, self._http.close)
 
     def __repr__(self) -> str:
@@ -99,30 +100,38 @@ class JsonClient:
             try:
                 with self._pacer.request(tokens, patience=patience) as turn:
                     began = self._clock()
-                    answer = self._send(path, content, left)
+                    request = self._http.build_request(
+                        "POST", f"{self._url}{path}", content=content
+                    )
+                    answer = self._send(request, left)
                     turn.answered(answer.headers, answer.tokens)
                     return answer
             except _Again as again:
-                pause = _pause(attempt) if again.pause is None else again.pause
+                pause = _pause(attempt) if again.pause is None else _spread(again.pause)
                 left -= self._clock() - began + pause
                 if attempt == self._attempts or left <= 0:
                     raise again.error from again.__cause__
                 self._sleep(pause)
         raise AssertionError("attempts must be 1 or more")
 
-    def nonsense(self, error: Nonsense) -> EncoderUnavailable:
+    def get(self, path: str, *, seconds: float) -> Answer:
+        """GET of what costs nothing, once. Raises EncoderUnavailable."""
+        try:
+            return self._send(self._http.build_request("GET", f"{self._url}{path}"), seconds)
+        except _Again as again:
+            raise again.error from again.__cause__
+
+    def nonsense(self, error: InvalidResponse) -> EncoderUnavailable:
         """The error for an answer that cannot be right."""
         return EncoderUnavailable(f"{self.server} answered nonsense: {self._scrub(str(error))}.")
 
-    def _send(self, path: str, content: bytes, left: float) -> Answer:
+    def _send(self, request: httpx.Request, left: float) -> Answer:
         answering = max(0.1, left)
+        timeout = httpx.Timeout(answering, connect=min(CONNECT_SECONDS, answering))
+        request.extensions = {**request.extensions, "timeout": timeout.as_dict()}
+        request.headers.update(self._headers())
         try:
-            response = self._http.post(
-                f"{self._url}{path}",
-                content=content,
-                headers=self._headers(),
-                timeout=httpx.Timeout(answering, connect=min(CONNECT_SECONDS, answering)),
-            )
+            response = self._http.send(request)
         except (httpx.TransportError, httpx.DecodingError) as error:
             words = self._scrub(f"{type(error).__name__}: {error}").rstrip(": ")
             unreachable = f"{self.server} cannot be reached ({words}); try again later."
@@ -132,7 +141,7 @@ class JsonClient:
         try:
             return Answer(body=response.json(), headers=response.headers)
         except ValueError as error:
-            raise self.nonsense(Nonsense("something that is not JSON")) from error
+            raise self.nonsense(InvalidResponse("something that is not JSON")) from error
 
     def _refused(self, response: httpx.Response) -> Exception:
         refusal = read_refusal(response.status_code, response.text, self._scrub)
@@ -186,6 +195,11 @@ def retry_after(
         except (ValueError, TypeError):
             return None
     return max(0.0, seconds) if math.isfinite(seconds) else None
+
+
+def _spread(pause: float) -> float:
+    """A little later than we were told, since others were told the same."""
+    return pause + random.uniform(0, min(1.0, pause / 10))  # noqa: S311 - no secret
 
 
 def _pause(attempt: int) -> float:

@@ -17,7 +17,7 @@ from embeddings.encoders.api.jina_models import jina_model
 from embeddings.encoders.api.late_calls import LateSizes, embed_late
 from embeddings.encoders.api.remote_calls import Limits, Rows, rows_of, send_all, side_by_side
 from embeddings.encoders.api.remote_texts import check_texts
-from embeddings.encoders.api.vectors_wire import Nonsense, read_data
+from embeddings.encoders.api.vectors_wire import InvalidResponse, read_data
 from embeddings.encoders.base import Document, EmbeddedDocument, Matrix, Task
 from embeddings.encoders.estimate import open_tokenizer
 from embeddings.encoders.text_windows import Sizes, embed_windows
@@ -147,5 +147,5 @@ class JinaApiEncoder:
     def _read(self, answer: Answer, count: int) -> Matrix:
         body = answer.body if isinstance(answer.body, dict) else {}
         if body.get("model", self._name) != self._name:
-            raise Nonsense(f"vectors of another model, {str(body['model'])[:100]!r}")
+            raise InvalidResponse(f"vectors of another model, {str(body['model'])[:100]!r}")
         return read_data(body.get("data"), count=count, dimension=self.dimension)

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from embeddings.errors import EncoderUnavailable, TextNotEmbeddable
+from embeddings.errors import EncoderUnavailable, TextNotEmbeddable, TextTooLong
 
 INPUT_FIELDS = {"input", "inputs", "text", "texts", "query", "documents"}
 TOO_LONG = re.compile(
@@ -23,6 +23,12 @@ TOO_LONG = re.compile(
 # Where no field is blamed, words about the text blame it; anything else is our set-up.
 ABOUT_TEXT = re.compile(
     r"\b(?:inputs?|texts?|tokeni[sz]\w*|documents?|quer(?:y|ies)|empty|characters?)\b",
+    re.IGNORECASE,
+)
+# "text" and "input" are parts of many models' names, and of what plans limit.
+ABOUT_SETUP_CODE = re.compile(r"INPUT_MODEL|AUTH|RATE_|BALANCE|RESOURCE_LIMIT", re.IGNORECASE)
+ABOUT_SETUP = re.compile(
+    r"\bmodels?\b|organi[sz]ation|quota|billing|budget|per (?:minute|day)|rate limit",
     re.IGNORECASE,
 )
 MOST_CHARACTERS = 300
@@ -38,10 +44,6 @@ ADVICE = {
 }
 # Codes that say more than the status they come with.
 MEANINGS = {"AUTH_": 401, "BALANCE": 402, "INPUT_MODEL": 404}
-
-
-class TextTooLong(TextNotEmbeddable):
-    """The server found the text, or all of one request, too long: smaller pieces may do."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,11 +86,13 @@ def error_for(
     Only what blames the text is TextNotEmbeddable: a wrong key, an empty account or a wrong
     option must not be held against articles.
     """
-    if refusal.status in {400, 413, 422} and refusal.fields <= INPUT_FIELDS:
+    blameless = ABOUT_SETUP_CODE.search(refusal.code) or not refusal.fields <= INPUT_FIELDS
+    if refusal.status in {400, 413, 422} and not blameless:
         words = f"{refusal.code} {refusal.detail}"
         if refusal.status == 413 or TOO_LONG.search(words):
             return TextTooLong(f"{server} finds the text too long ({refusal})")
-        if refusal.fields or ABOUT_TEXT.search(words):
+        guessed = ABOUT_TEXT.search(words) and not ABOUT_SETUP.search(words)
+        if refusal.fields or guessed:
             return TextNotEmbeddable(f"{server} does not accept the text ({refusal})")
     return EncoderUnavailable(_advice(refusal, server, key_name))
 

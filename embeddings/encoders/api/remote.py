@@ -25,8 +25,8 @@ from embeddings.errors import CheckpointInvalid
 KEY_NAME = "REMOTE_API_KEY"
 BATCH_TOKENS = 16_384  # TEI's --max-batch-tokens
 QUESTION_SECONDS = 10.0  # somebody waits
-SERVERS = ("openai", "vllm", "tei", "infinity", "unabridged")
-CUTS_IN_SILENCE = {"infinity"}
+SERVERS = ("openai", "vllm", "tei", "infinity", "unabridged", "other")
+CUTS_IN_SILENCE = {"infinity", "other"}  # or may do so
 
 
 class RemoteEncoder:

@@ -12,12 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embeddings.encoders.api.http import Answer, JsonClient
-from embeddings.encoders.api.refusals import TextTooLong
 from embeddings.encoders.api.remote_texts import check_not_cut, scales
-from embeddings.encoders.api.vectors_wire import Nonsense
+from embeddings.encoders.api.vectors_wire import InvalidResponse
 from embeddings.encoders.base import Matrix
 from embeddings.encoders.estimate import TokenCounter
 from embeddings.encoders.metering import add_tokens
+from embeddings.errors import TextTooLong
 
 Given = TypeVar("Given")
 Made = TypeVar("Made")
@@ -53,7 +53,7 @@ def rows_of(
     check_not_cut(counter, answer.tokens, tokens, server=client.server)
     try:
         vectors = reading()
-    except Nonsense as error:
+    except InvalidResponse as error:
         raise client.nonsense(error) from error
     return Rows(vectors=vectors, scales=scales(counter, answer.tokens, tokens, len(vectors)))
 

@@ -8,9 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embeddings.encoders.api.http import utf8
-from embeddings.encoders.api.refusals import TextTooLong
 from embeddings.encoders.estimate import TokenCounter
-from embeddings.errors import TextNotEmbeddable
+from embeddings.errors import TextNotEmbeddable, TextTooLong
 
 # A server's tokenizer may differ by a few tokens from the file we were given.
 TOLERANCE = 0.02

@@ -1,8 +1,8 @@
 """An encoder whose forward passes are done by our encoder server (`ENCODER_URL`).
 
 The tokenizer and the configuration are read here, so that counting tokens costs no request;
-the weights are only there. Each answer names the fingerprint of the encoder that made it: a
-server with other weights or options is refused, never mixed in.
+the weights are only there. The fingerprint is the server's, and each answer names that of the
+encoder that made it: a server whose weights or options changed is refused, never mixed in.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from embeddings.encoders.api.http import Answer, JsonClient
-from embeddings.encoders.api.vectors_wire import Nonsense, in_order, read_data, read_rows
+from embeddings.encoders.api.vectors_wire import InvalidResponse, in_order, read_data, read_rows
 from embeddings.encoders.base import (
     Document,
     EmbeddedDocument,
@@ -23,11 +23,12 @@ from embeddings.encoders.base import (
     Task,
     Vector,
 )
-from embeddings.errors import FingerprintChanged
+from embeddings.errors import EncoderUnavailable, FingerprintChanged
 
 FINGERPRINT = "X-Encoder-Fingerprint"
 # A claim of articles may take minutes of one server's time; a person does not wait so long.
 DOCUMENT_SECONDS, TEXT_SECONDS = 600.0, 20.0
+SLOWEST_CHARACTERS = 50  # a second, of a large model on few cores behind others' work
 Read = TypeVar("Read")
 
 
@@ -37,10 +38,12 @@ class ServedEncoder:
     def __init__(self, local: Encoder, *, alias: str, url: str, api_key: str = "") -> None:
         self._local = local
         self._alias = alias
+        self._known: str | None = None
         self._client = JsonClient(
             f"{url.rstrip('/').removesuffix('/v1')}/v1",
             key=lambda: api_key,
             key_name="ENCODER_API_KEY",
+            headers={"X-Priority": "interactive"},
             seconds=TEXT_SECONDS,
         )
 
@@ -56,8 +59,13 @@ class ServedEncoder:
 
     @property
     def fingerprint(self) -> str:
-        """The local encoder's, which the server's must equal."""
-        return self._local.fingerprint
+        """The server's own, asked for once: the weights that it is made of are only there.
+
+        Raises EncoderUnavailable when the server is away or does not serve this encoder.
+        """
+        if self._known is None:
+            self._known = self._ask_fingerprint()
+        return self._known
 
     def encode_documents(self, documents: Sequence[Document]) -> list[EmbeddedDocument]:
         """One request for all."""
@@ -67,7 +75,9 @@ class ServedEncoder:
             {"title": each.title, "body": each.body, "language": each.language}
             for each in documents
         ]
-        answer = self._post("/documents", {"documents": items}, seconds=DOCUMENT_SECONDS)
+        characters = sum(len(each.body) for each in documents)
+        seconds = max(DOCUMENT_SECONDS, characters / SLOWEST_CHARACTERS)
+        answer = self._post("/documents", {"documents": items}, seconds=seconds)
         return self._read(
             lambda: [
                 self._document(item)
@@ -80,12 +90,13 @@ class ServedEncoder:
         return self.encode(questions, Task.RETRIEVAL_QUERY)
 
     def encode(self, texts: Sequence[str], task: Task) -> Matrix:
-        """One request for all."""
+        """One request for all, before the server's bulk work whatever the task."""
         if not texts:
             return np.zeros((0, self.dimension), dtype=np.float32)
         answer = self._post(
             "/embeddings",
             {"input": list(texts), "task": task, "truncate": False, "embedding_type": "base64"},
+            seconds=TEXT_SECONDS,
         )
         return self._read(
             lambda: read_data(answer.body.get("data"), count=len(texts), dimension=self.dimension)
@@ -99,17 +110,29 @@ class ServedEncoder:
         answer = self._client.post(path, {"model": self._alias, **body}, seconds=seconds)
         served = answer.headers.get(FINGERPRINT, "none")
         if served != self.fingerprint:
+            known, self._known = self.fingerprint, None
             raise FingerprintChanged(
-                f"The encoder server has {self._alias!r} as {served!r}, but here it is "
-                f"{self.fingerprint!r}: give both the same checkpoint and options."
+                f"The encoder server has {self._alias!r} as {served!r}, no longer as {known!r}: "
+                "restore its checkpoint and options, or build a new index version."
             )
         return answer
+
+    def _ask_fingerprint(self) -> str:
+        listed = self._client.get("/models", seconds=TEXT_SECONDS).body
+        models = listed.get("data") if isinstance(listed, dict) else None
+        for model in models or []:
+            if isinstance(model, dict) and model.get("id") == self._alias:
+                return str(model["fingerprint"])
+        raise EncoderUnavailable(
+            f"The encoder server does not serve {self._alias!r}: start it with "
+            f"--encoder {self._alias}."
+        )
 
     def _read(self, read: Callable[[], Read]) -> Read:
         try:
             return read()
-        except (Nonsense, KeyError, TypeError, ValueError) as error:
-            raise self._client.nonsense(Nonsense(str(error))) from error
+        except (InvalidResponse, KeyError, TypeError, ValueError) as error:
+            raise self._client.nonsense(InvalidResponse(str(error))) from error
 
     def _document(self, item: Any) -> EmbeddedDocument:  # noqa: ANN401 - JSON
         passages = item["passages"]

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from embeddings.encoders.base import Matrix
 
 
-class Nonsense(ValueError):
+class InvalidResponse(ValueError):
     """An answer that cannot be what was asked for; says what is wrong with it."""
 
 
@@ -21,7 +21,7 @@ def read_data(data: object, *, count: int, dimension: int) -> Matrix:
     """OpenAI's and Jina's `data`, items {index, embedding}: shape (count, dimension).
 
     Rows are in the order of `index`, whatever the order of the items; of any length, not zero.
-    Raises Nonsense.
+    Raises InvalidResponse.
     """
     items = in_order(data, count=count)
     return read_rows([item.get("embedding") for item in items], count=count, dimension=dimension)
@@ -30,37 +30,37 @@ def read_data(data: object, *, count: int, dimension: int) -> Matrix:
 def read_rows(rows: object, *, count: int, dimension: int) -> Matrix:
     """Rows of numbers or of base64 float32 (little endian): shape (count, dimension).
 
-    Raises Nonsense.
+    Raises InvalidResponse.
     """
     if not isinstance(rows, list) or len(rows) != count:
-        raise Nonsense(f"{_size(rows)} vectors for {count} texts")
+        raise InvalidResponse(f"{_size(rows)} vectors for {count} texts")
     matrix = np.empty((count, dimension), dtype=np.float32)
     for number, row in enumerate(rows):
         vector = _decode(row)
         if vector.shape != (dimension,):
-            raise Nonsense(f"a vector of shape {vector.shape} instead of ({dimension},)")
+            raise InvalidResponse(f"a vector of shape {vector.shape} instead of ({dimension},)")
         matrix[number] = vector
     if not np.isfinite(matrix).all():
-        raise Nonsense("a vector with numbers that are not finite")
+        raise InvalidResponse("a vector with numbers that are not finite")
     if not matrix.any(axis=1).all():
-        raise Nonsense("a vector of nothing but zeros")
+        raise InvalidResponse("a vector of nothing but zeros")
     return matrix
 
 
 def in_order(items: object, *, count: int) -> list[Mapping[str, Any]]:
     """Items in the order of their `index`, which must be each of 0 to count - 1 once.
 
-    Raises Nonsense.
+    Raises InvalidResponse.
     """
     if not isinstance(items, list) or len(items) != count:
-        raise Nonsense(f"{_size(items)} results for {count} texts")
+        raise InvalidResponse(f"{_size(items)} results for {count} texts")
     placed: dict[int, Mapping[str, Any]] = {
         item["index"]: item
         for item in items
         if isinstance(item, dict) and type(item.get("index")) is int
     }
     if sorted(placed) != list(range(count)):
-        raise Nonsense(f"results whose indexes are not 0 to {count - 1}, each once")
+        raise InvalidResponse(f"results whose indexes are not 0 to {count - 1}, each once")
     return [placed[index] for index in range(count)]
 
 
@@ -68,19 +68,19 @@ def _decode(row: object) -> NDArray[np.float32]:
     if isinstance(row, str):
         return _from_base64(row)
     if not isinstance(row, Sequence) or not all(type(x) in {int, float} for x in row):
-        raise Nonsense("a vector that is neither numbers nor base64")
+        raise InvalidResponse("a vector that is neither numbers nor base64")
     try:
         with np.errstate(over="ignore"):  # infinite is found out by the caller
             return np.asarray(row, dtype=np.float64).astype(np.float32)
     except OverflowError as error:
-        raise Nonsense("a vector with numbers that are not finite") from error
+        raise InvalidResponse("a vector with numbers that are not finite") from error
 
 
 def _from_base64(text: str) -> NDArray[np.float32]:
     try:
         return np.frombuffer(base64.b64decode(text, validate=True), dtype="<f4").astype(np.float32)
     except (binascii.Error, ValueError) as error:
-        raise Nonsense("a vector that is not base64 of float32") from error
+        raise InvalidResponse("a vector that is not base64 of float32") from error
 
 
 def _size(items: object) -> str:

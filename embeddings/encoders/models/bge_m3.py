@@ -50,7 +50,7 @@ class BgeM3Encoder(LocalEncoder):
 
         return self.run_head(texts, Task.RETRIEVAL_PASSAGE, head)
 
-    def encode_multi(self, texts: Sequence[str]) -> list[States]:
+    def encode_multi_vector(self, texts: Sequence[str]) -> list[States]:
         """A unit vector per token but the first: shape (tokens - 1, d) (`multi_score`)."""
 
         def head(states: torch.Tensor, _: Ids) -> States:
@@ -76,10 +76,15 @@ def bge_m3(
     folder = find_checkpoint(checkpoint, revision=revision, also=also)
     backbone = XlmRobertaBackbone(folder)
     window = min(WINDOW, backbone.positions)
-    files = [*m3_weight_files(folder), folder / "tokenizer.json", *(folder / h for h in HEADS)]
+    files = [
+        *m3_weight_files(folder),
+        folder / "config.json",
+        folder / "tokenizer.json",
+        *(folder / h for h in HEADS),
+    ]
     return BgeM3Encoder(
         Parts(
-            identity=f"bge-m3:{Path(checkpoint).name}@{digest(files)}",
+            identity=lambda: f"bge-m3:{Path(checkpoint).name}@{digest(files)}",
             name="bge-m3",
             backbone=backbone,
             tokenizer=load_tokenizer(folder, vocabulary=int(backbone.config["vocab_size"])),

@@ -113,7 +113,7 @@ def _read_linear(path: Path, hidden: int, *, outputs: int | None = None) -> torc
             f"{path}: shapes {tuple(weight.shape)} and {tuple(bias.shape)} do not fit "
             f"({rows}, {hidden}) and ({rows},). Take the file and the model from one checkpoint."
         )
-    linear = torch.nn.Linear(hidden, rows)
+    linear = torch.nn.Linear(hidden, rows, dtype=torch.float32)
     linear.load_state_dict(state)  # half precision in the published files, float32 here
     return linear.requires_grad_(requires_grad=False).to(device())
 

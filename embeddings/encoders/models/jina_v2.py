@@ -62,7 +62,9 @@ def jina_v2(
     files = ("model.safetensors", "config.json", "tokenizer.json")
     return LocalEncoder(
         Parts(
-            identity=f"jina-v2:{Path(checkpoint).name}@{digest(folder / name for name in files)}",
+            identity=lambda: (
+                f"jina-v2:{Path(checkpoint).name}@{digest(folder / name for name in files)}"
+            ),
             name=Path(checkpoint).name,
             backbone=backbone,
             tokenizer=load_tokenizer(folder, vocabulary=backbone.vocabulary),

@@ -73,7 +73,7 @@ def jina_v3(
     vocabulary = int(backbone.config["vocab_size"])
     return LocalEncoder(
         Parts(
-            identity=f"jina-v3:{Path(checkpoint).name}@{_digest(folder)}",
+            identity=lambda: f"jina-v3:{Path(checkpoint).name}@{_digest(folder)}",
             name="jina-embeddings-v3",
             backbone=backbone,
             tokenizer=load_tokenizer(folder, vocabulary=vocabulary),
@@ -145,20 +145,25 @@ class JinaV3Backbone:
             self._model  # noqa: B018 - loads
 
     def states(self, inputs: Sequence[Ids], tasks: Sequence[Task]) -> list[torch.Tensor]:
-        """One padded batch; rows of several tasks are mixed exactly, row by row."""
-        ids, mask = pad(inputs, pad_id=int(self.config["pad_token_id"]), device=device())
-        names = [ADAPTERS[task] for task in tasks]
-        with self._lock:
-            if len(set(names)) == 1:
-                self._activate(names[0])
-                output = self._model(input_ids=ids, attention_mask=mask)
-            else:
-                output = self._model(input_ids=ids, attention_mask=mask, adapter_names=names)
-        return unpad(output.last_hidden_state, inputs)
+        """One padded batch per task.
 
-    def _activate(self, name: str) -> None:
-        if self._model.active_adapter != name:
-            self._model.set_adapter(name)
+        PEFT could mix tasks row by row, but a pass that fails midway (memory) leaves its
+        hooks behind, and with them the wrong adapter for whoever comes next.
+        """
+        found: dict[int, torch.Tensor] = {}
+        for task in dict.fromkeys(tasks):
+            rows = [row for row, each in enumerate(tasks) if each == task]
+            states = self._states([inputs[row] for row in rows], ADAPTERS[task])
+            found.update(zip(rows, states, strict=True))
+        return [found[row] for row in range(len(inputs))]
+
+    def _states(self, inputs: Sequence[Ids], adapter: str) -> list[torch.Tensor]:
+        ids, mask = pad(inputs, pad_id=int(self.config["pad_token_id"]), device=device())
+        with self._lock:
+            if self._model.active_adapter != adapter:
+                self._model.set_adapter(adapter)
+            output = self._model(input_ids=ids, attention_mask=mask)
+        return unpad(output.last_hidden_state, inputs)
 
     @cached_property
     def _model(self) -> Any:  # noqa: ANN401 - a torch module

@@ -23,7 +23,6 @@ from typing import Any
 
 import numpy as np
 
-from embeddings.encoders.api.refusals import TextTooLong
 from embeddings.encoders.api.remote_calls import Rows
 from embeddings.encoders.base import Document, EmbeddedDocument, Matrix, Task
 from embeddings.encoders.checkpoint import digest
@@ -31,7 +30,7 @@ from embeddings.encoders.cuts import NO_TEXT
 from embeddings.encoders.estimate import Spans
 from embeddings.encoders.text_windows import Sizes, embed_windows
 from embeddings.encoders.vectors import unit_rows
-from embeddings.errors import CheckpointInvalid, TextNotEmbeddable
+from embeddings.errors import CheckpointInvalid, TextNotEmbeddable, TextTooLong
 
 DIMENSION, WINDOW = 384, 512
 # Tokens for the specials and the prefix, and a few where a cut changes a word.

@@ -25,10 +25,12 @@ QUERY_NAMES, PASSAGE_NAMES = ("query",), ("passage", "document")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SentenceLayout:
-    """How a checkpoint wants to be used; `max_tokens` counts special tokens."""
+    """How a checkpoint wants to be used; `max_tokens` counts special tokens, `lower_case` asks
+    for texts in small letters."""
 
     pooling: str
     max_tokens: int
+    lower_case: bool
     prompts: Mapping[Task, str]
 
 
@@ -38,6 +40,7 @@ def read_layout(folder: Path, *, hidden: int, positions: int) -> SentenceLayout:
     return SentenceLayout(
         pooling=pooling,
         max_tokens=min(_max_tokens(folder), positions),
+        lower_case=_if_there(folder / "sentence_bert_config.json").get("do_lower_case") is True,
         prompts=_prompts(folder),
     )
 
@@ -90,9 +93,11 @@ def _max_tokens(folder: Path) -> int:
 
 
 def _prompts(folder: Path) -> dict[Task, str]:
-    named = _if_there(folder / "config_sentence_transformers.json").get("prompts") or {}
-    query = next((named[name] for name in QUERY_NAMES if named.get(name)), "")
-    passage = next((named[name] for name in PASSAGE_NAMES if named.get(name)), "")
+    config = _if_there(folder / "config_sentence_transformers.json")
+    named = config.get("prompts") or {}
+    usual = named.get(config.get("default_prompt_name") or "", "")
+    query = next((named[name] for name in QUERY_NAMES if named.get(name)), usual)
+    passage = next((named[name] for name in PASSAGE_NAMES if named.get(name)), usual)
     return prompts_by_task(query=query, passage=passage)
 
 

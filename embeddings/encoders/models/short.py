@@ -8,6 +8,7 @@ middle of an article what it is about. The article's vector is the mean of its w
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Unpack
 
@@ -22,6 +23,8 @@ from embeddings.encoders.strategies import Sizes, cutting_for
 from embeddings.encoders.tokenizer import load_tokenizer
 from embeddings.errors import CheckpointInvalid
 
+# What changes vectors beside weights and tokenizer.json (vocabularies: of older checkpoints).
+DESCRIPTIONS = ("config.json", "vocab.txt", "sentencepiece.bpe.model", "spiece.model")
 RUNTIMES = ("torch", "onnx")
 
 
@@ -47,13 +50,22 @@ def short_encoder(
     layout = read_layout(folder, hidden=backbone.hidden, positions=backbone.positions)
     # Windows may be longer than what the checkpoint's makers cut at, up to its positions.
     longest = backbone.positions if strategy in {"windows", "chunks"} else layout.max_tokens
+    tokenizer = load_tokenizer(
+        folder, vocabulary=int(read_json(folder / "config.json")["vocab_size"])
+    )
+    if layout.lower_case and tokenizer.ids("A") != tokenizer.ids("a"):
+        raise CheckpointInvalid(
+            f"{folder} wants texts in small letters (do_lower_case), which its tokenizer does "
+            "not make: that is not supported. Set it in the tokenizer, or serve the model by a "
+            "server of its own (family remote)."
+        )
     name = package or Path(checkpoint).name
     return LocalEncoder(
         Parts(
-            identity=_identity(folder, name, precision),
+            identity=partial(_identity, folder, name, precision, packaged=bool(package)),
             name=name,
             backbone=backbone,
-            tokenizer=load_tokenizer(folder, vocabulary=_vocabulary(folder)),
+            tokenizer=tokenizer,
             pooling=layout.pooling,
             strategy=strategy,
             cutting=cutting_for(strategy, window=longest, pooling=layout.pooling, **cutting),
@@ -65,13 +77,11 @@ def short_encoder(
 
 
 def _prompts(layout: SentenceLayout, query: str | None, passage: str | None) -> Mapping[Task, str]:
-    if query is None and passage is None:
-        return layout.prompts
-    return prompts_by_task(query=query or "", passage=passage or "")
-
-
-def _vocabulary(folder: Path) -> int:
-    return int(read_json(folder / "config.json")["vocab_size"])
+    own = layout.prompts
+    return prompts_by_task(
+        query=own.get(Task.RETRIEVAL_QUERY, "") if query is None else query,
+        passage=own.get(Task.RETRIEVAL_PASSAGE, "") if passage is None else passage,
+    )
 
 
 def _backbone(folder: Path, *, runtime: str, precision: str) -> Backbone:
@@ -85,7 +95,9 @@ def _backbone(folder: Path, *, runtime: str, precision: str) -> Backbone:
     return OnnxBackbone(folder, precision=precision)
 
 
-def _identity(folder: Path, name: str, precision: str) -> str:
+def _identity(folder: Path, name: str, precision: str, *, packaged: bool) -> str:
+    """A package's configuration cannot change under its pinned version; a folder's can."""
     files = [*weight_files(folder), folder / "tokenizer.json"]
+    files += [] if packaged else [folder / name for name in DESCRIPTIONS]
     quantised = "" if precision == "float32" else f":{precision}-{RECIPE}"
     return f"short:{name}@{digest(path for path in files if path.exists())}{quantised}"

@@ -21,6 +21,7 @@ from embeddings.errors import CheckpointInvalid
 
 # From this width on, an operation is large enough for all cores (docs/decisions/005).
 WIDE_FROM = 512
+NEEDED = ("hidden_size", "max_position_embeddings", "vocab_size")
 # Families that count positions from the padding id + 1.
 OFFSET_POSITIONS = {"roberta", "xlm-roberta", "camembert", "mpnet"}
 
@@ -41,6 +42,13 @@ class TransformerBackbone:
             raise CheckpointInvalid(
                 f"{self._folder}: this checkpoint brings code of its own, which is never run. "
                 "Use the family made for it (jina-v2, jina-v3), or another checkpoint."
+            )
+        lacking = [key for key in NEEDED if not isinstance(config.get(key), int)]
+        if lacking:
+            raise CheckpointInvalid(
+                f"{self._folder}: config.json lacks {', '.join(lacking)}: models of type "
+                f"{config.get('model_type')!r} are not supported here. Serve such a model by a "
+                "server of its own (family remote)."
             )
         return config
 

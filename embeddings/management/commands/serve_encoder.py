@@ -29,8 +29,10 @@ class Command(DomainCommand):
         parser.add_argument("--reranker", action="append", metavar="ALIAS", help="may be repeated")
         parser.add_argument("--host", default="127.0.0.1")
         parser.add_argument("--port", type=int, default=8100)
-        parser.add_argument("--questions", type=int, default=512, help="that may wait")
-        parser.add_argument("--bulk", type=int, default=64, help="requests that may wait")
+        parser.add_argument("--max-queries", type=int, default=512, help="queries that may wait")
+        parser.add_argument(
+            "--max-bulk", type=int, default=64, help="requests of bulk work that may wait"
+        )
 
     def run(
         self,
@@ -39,8 +41,8 @@ class Command(DomainCommand):
         reranker: list[str] | None,
         host: str,
         port: int,
-        questions: int,
-        bulk: int,
+        max_queries: int,
+        max_bulk: int,
         **_: object,
     ) -> None:
         """Load everything, then serve."""
@@ -52,7 +54,7 @@ class Command(DomainCommand):
         aliases = encoder or [settings.DEFAULT_ENCODER]
         self.stderr.write(f"Loading {', '.join([*aliases, *(reranker or [])])} …")
         catalog = load_catalog(aliases, reranker or [])
-        server = EncoderServer(catalog, api_key=key, questions=questions, bulk=bulk)
+        server = EncoderServer(catalog, api_key=key, queries=max_queries, bulk=max_bulk)
         self.stderr.write(f"Serving at http://{host}:{port}/v1 (ENCODER_URL)")
         uvicorn.run(
             server.application(),
