@@ -24,8 +24,10 @@ ENV PATH=/venv/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
     HOME=/tmp \
+    HF_HOME=/models \
     UNABRIDGED_DATA_DIR=/tmp/unabridged
 WORKDIR /app
+RUN install -d -o 10001 -g 10001 /models
 COPY --from=build /venv /venv
 COPY --from=build /app /app
 # A number, so that Kubernetes can see that it is not root. Nothing in /app is writable for it.

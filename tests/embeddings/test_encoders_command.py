@@ -35,6 +35,10 @@ def test_list_says_what_a_person_who_chooses_has_to_know(settings: Settings) -> 
     assert "not for commercial use" in listed["jina-v3"]["licence"]
     assert listed["jina-v3"]["dimensions"] == "1024, or 32 to 1023"
     assert listed["bge-m3"]["context"] == "8192"
+    assert (listed["minilm"]["context"], listed["minilm"]["dimensions"]) == ("256", "384")
+    assert (listed["e5-large"]["context"], listed["e5-large"]["dimensions"]) == ("512", "1024")
+    assert listed["jina-api-v5"]["context"] == "32768"
+    assert "CC-BY-NC-4.0" in listed["jina-api"]["licence"]
     assert [alias for alias, each in listed.items() if each["default"]] == ["minilm"]
     table = run()
     assert all(alias in table for alias in listed)
