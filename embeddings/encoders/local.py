@@ -151,14 +151,7 @@ class LocalEncoder:
 
     def truncate(self, texts: Sequence[str], task: Task) -> list[str]:
         """Each text, or as much of its beginning as fits the window together with the prompt."""
-        prompt = self._prompt(task)
-        room = self.window - self._parts.tokenizer.special_tokens
-        whole = [f"{prompt}{text}" for text in texts]
-        ends = [
-            len(each) if len(tokens.ids) <= room else tokens.offsets[room - 1][1]
-            for each, tokens in zip(whole, self._parts.tokenizer.tokenize(whole), strict=True)
-        ]
-        return [each[len(prompt) : end] for each, end in zip(whole, ends, strict=True)]
+        return [self._truncated(text, self._prompt(task)) for text in texts]
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """Tokens of each text, special tokens not counted."""
@@ -184,6 +177,17 @@ class LocalEncoder:
                     f"not fit the {self.window} of {self._parts.name}; split it."
                 )
         return inputs
+
+    def _truncated(self, text: str, prompt: str) -> str:
+        tokenizer = self._parts.tokenizer
+        room = self.window - tokenizer.special_tokens
+        [tokens] = tokenizer.tokenize([f"{prompt}{text}"])
+        kept, left = text, min(room, len(tokens.ids))
+        # A word cut in two may be more tokens than it was: shorter, then, until it fits.
+        while tokenizer.count([f"{prompt}{kept}"])[0] > room and left:
+            kept = text[: max(0, tokens.offsets[left - 1][1] - len(prompt))]
+            left -= 1
+        return kept
 
     def _prompt(self, task: Task) -> str:
         return self._parts.prompts.get(task, "")
