@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,8 +12,9 @@ from pytest_django import Settings
 
 from embeddings.encoders.registry import forget_encoders
 
-# Machines are slow and noisy: how long an example takes says nothing.
-hypothesis.settings.register_profile("unabridged", deadline=None)
+# Machines are slow and noisy: how long an example takes says nothing. In CI the examples are
+# the same each time; new ones are looked for wherever people run the tests.
+hypothesis.settings.register_profile("unabridged", deadline=None, derandomize="CI" in os.environ)
 hypothesis.settings.load_profile("unabridged")
 
 HASH_ENCODERS: dict[str, dict[str, Any]] = {
