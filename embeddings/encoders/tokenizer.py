@@ -9,7 +9,8 @@ from typing import Any
 
 from tokenizers import Encoding, Tokenizer
 
-from embeddings.errors import CheckpointInvalid, TextNotEmbeddable
+from embeddings.encoders.utf8 import utf8
+from embeddings.errors import CheckpointInvalid
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,10 +62,14 @@ class TextTokenizer:
         """The ids with the special tokens around them, ready for the model."""
         return [*self.prefix, *ids, *self.suffix]
 
-    def pair(self, first: str, second: str) -> list[int]:
-        """A pair of texts as the tokenizer's template joins them (cross-encoders)."""
-        encoding: Encoding = self._tokenizer.encode(first, second)
-        return list(encoding.ids)
+    def pairs(self, first: str, seconds: Sequence[str]) -> list[tuple[list[int], list[int]]]:
+        """A text with each of the others, as the tokenizer's template joins them: ids with
+        special tokens, and of which of the two texts each is (0 or 1)."""
+        utf8("".join([first, *seconds]))
+        encodings: list[Encoding] = self._tokenizer.encode_batch(
+            [(first, each) for each in seconds]
+        )
+        return [(each.ids, each.type_ids) for each in encodings]
 
     def token_id(self, token: str) -> int | None:
         """Its number, or None."""
@@ -78,14 +83,10 @@ class TextTokenizer:
         return [_skip_space(text, start, end) for start, end in tokens.offsets]
 
     def _encode(self, texts: Sequence[str]) -> list[Encoding]:
-        try:
-            encodings: list[Encoding] = self._tokenizer.encode_batch(
-                list(texts), add_special_tokens=False
-            )
-        except TypeError as error:  # Rust's strings hold whole characters only
-            raise TextNotEmbeddable(
-                "The text holds half a character (a lone surrogate)."
-            ) from error
+        utf8("".join(texts))  # Rust's strings hold whole characters only
+        encodings: list[Encoding] = self._tokenizer.encode_batch(
+            list(texts), add_special_tokens=False
+        )
         return encodings
 
 
@@ -105,7 +106,7 @@ def load_tokenizer(folder: Path, *, vocabulary: int | None = None) -> TextTokeni
     try:
         tokenizer = Tokenizer.from_file(str(file)) if file.exists() else _convert(folder)
     except Exception as error:
-        raise CheckpointInvalid(f"{folder}: the tokenizer cannot be read: {error}") from error
+        raise CheckpointInvalid(f"{file} cannot be read: {error}") from error
     result = TextTokenizer(tokenizer)
     if vocabulary is not None and result.largest_id >= vocabulary:
         raise CheckpointInvalid(

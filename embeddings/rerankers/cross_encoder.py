@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
-from tokenizers import Encoding, Tokenizer
 
 from embeddings.encoders.base import Task
 from embeddings.encoders.checkpoint import (
@@ -31,6 +30,7 @@ from embeddings.encoders.models.padded import pad
 from embeddings.encoders.models.ready import make_ready
 from embeddings.encoders.models.transformer import OFFSET_POSITIONS, WIDE_FROM
 from embeddings.encoders.queue import ForwardQueue, Job
+from embeddings.encoders.tokenizer import TextTokenizer, load_tokenizer
 from embeddings.errors import CheckpointInvalid, TextTooLong
 
 MODEL_TYPES = ("bert", "xlm-roberta")
@@ -79,7 +79,10 @@ class CrossEncoderReranker:
         """Pairs of like length share a batch, which changes no score."""
         if not documents:
             return []
-        jobs = encode_pairs(self._tokenizer, question, documents)
+        jobs = [
+            PairJob(ids=ids, types=types, task=Task.RETRIEVAL_QUERY, head=_no_head)
+            for ids, types in self._tokenizer.pairs(question, documents)
+        ]
         for job in jobs:
             if len(job.ids) > self.window:
                 raise TextTooLong(
@@ -92,7 +95,7 @@ class CrossEncoderReranker:
 
     def count_tokens(self, question: str, documents: Sequence[str]) -> int:
         """Of all pairs, special tokens included."""
-        return sum(len(job.ids) for job in encode_pairs(self._tokenizer, question, documents))
+        return sum(len(ids) for ids, _ in self._tokenizer.pairs(question, documents))
 
     def load(self) -> None:
         """Load the weights now rather than with the first question; two threads do it once."""
@@ -142,21 +145,8 @@ class CrossEncoderReranker:
         return config
 
     @cached_property
-    def _tokenizer(self) -> Tokenizer:
-        path = self._folder / "tokenizer.json"
-        try:
-            tokenizer = Tokenizer.from_file(str(path))
-        except Exception as error:
-            raise CheckpointInvalid(f"{path} cannot be read: {error}") from error
-        largest = max(tokenizer.get_vocab(with_added_tokens=True).values())
-        if largest >= self._config["vocab_size"]:
-            raise CheckpointInvalid(
-                f"{path} makes ids up to {largest}, the model has "
-                f"{self._config['vocab_size']} embeddings: the files are of different models."
-            )
-        tokenizer.no_truncation()  # some files ask to cut; nothing is cut here
-        tokenizer.no_padding()
-        return tokenizer
+    def _tokenizer(self) -> TextTokenizer:
+        return load_tokenizer(self._folder, vocabulary=self._config["vocab_size"])
 
     @cached_property
     def _model(self) -> Any:  # noqa: ANN401 - a torch module
@@ -172,15 +162,6 @@ class CrossEncoderReranker:
                 f"{self._folder}: the model has {model.config.num_labels} labels, a reranker one."
             )
         return make_ready(self._name, model, started=started)
-
-
-def encode_pairs(tokenizer: Tokenizer, question: str, documents: Sequence[str]) -> list[PairJob]:
-    """The question with each document, joined as the tokenizer's own template says."""
-    encodings: list[Encoding] = tokenizer.encode_batch([(question, each) for each in documents])
-    return [
-        PairJob(ids=each.ids, types=each.type_ids, task=Task.RETRIEVAL_QUERY, head=_no_head)
-        for each in encodings
-    ]
 
 
 def _no_head(_states: torch.Tensor, _ids: Sequence[int]) -> None:

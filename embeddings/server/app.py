@@ -14,14 +14,13 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from embeddings.encoders.api.served import FINGERPRINT, INTERACTIVE, PRIORITY
 from embeddings.server.admission import Admission
 from embeddings.server.answers import embed, embed_documents, is_urgent, rerank
 from embeddings.server.catalog import Catalog
 from embeddings.server.problems import HANDLERS, Refused
 from embeddings.server.wire import DocumentsRequest, EmbeddingRequest, Request, RerankRequest
 
-# Somebody waits for these vectors, whatever their task and number.
-PRIORITY, INTERACTIVE = "X-Priority", "interactive"
 MAX_BODY_BYTES = 16 * 1024 * 1024
 Parsed = TypeVar("Parsed", bound=Request)
 
@@ -87,7 +86,7 @@ class EncoderServer:
     async def _work(
         self, work: Callable[[], dict[str, Any]], *, urgent: bool, fingerprint: str
     ) -> Response:
-        headers = {"X-Encoder-Fingerprint": fingerprint}
+        headers = {FINGERPRINT: fingerprint}
 
         def answer() -> Response:  # thousands of vectors as JSON take a second, too
             return JSONResponse(work(), headers=headers)

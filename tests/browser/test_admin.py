@@ -10,7 +10,9 @@ from django.contrib.auth.models import User
 from playwright.sync_api import Browser, Page, expect
 from pytest_django.live_server_helper import LiveServer
 
+from embeddings.encoders.metering import add_tokens
 from embeddings.loop import embed_pending
+from embeddings.spending import spending
 from kb.models import Article, Membership, Workspace
 from tests.factories import live, make_article, make_workspace
 
@@ -75,7 +77,14 @@ def test_article_is_written_previewed_published_and_becomes_searchable(
 def test_pages_fit_a_phone_and_are_accessible(page: Page, workspace: Workspace) -> None:
     article = make_article(workspace)
     embed_pending(live(workspace))
-    for path in ("/admin/", "/admin/kb/article/", f"/admin/kb/article/{article.pk}/change/"):
+    with spending(workspace_id=workspace.pk, encoder="jina-api"):
+        add_tokens(12_345)
+    for path in (
+        "/admin/",
+        "/admin/kb/article/",
+        f"/admin/kb/article/{article.pk}/change/",
+        "/admin/embeddings/tokenspend/",
+    ):
         page.goto(path)
         assert violations(page) == []
         page.set_viewport_size({"width": 390, "height": 844})

@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
 from kb.models import Workspace
 from tests.factories import make_workspace
+from tests.standins.jina_server import JinaServer
+
+
+@pytest.fixture
+def server() -> Iterator[JinaServer]:
+    """Jina's API on loopback."""
+    with JinaServer() as server:
+        yield server
 
 
 @pytest.fixture

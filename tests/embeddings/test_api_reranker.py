@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +24,6 @@ DOCUMENTS = [
     "",
     "The card is charged each month.",
 ]
-
-
-@pytest.fixture
-def server() -> Iterator[JinaServer]:
-    with JinaServer() as server:
-        yield server
 
 
 @pytest.fixture(autouse=True)

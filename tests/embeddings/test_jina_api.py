@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -31,12 +30,6 @@ from tests.standins.server import Reply, Request
 V2, V3 = "jina-embeddings-v2-base-en", "jina-embeddings-v3"
 V4, V5 = "jina-embeddings-v4", "jina-embeddings-v5-text-small"
 LONG = "Refunds are paid within five days. Größe, naïve café — 日本語 😀 and more.\n\n" * 40
-
-
-@pytest.fixture
-def server() -> Iterator[JinaServer]:
-    with JinaServer() as server:
-        yield server
 
 
 @pytest.fixture(autouse=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -27,12 +26,6 @@ from tests.standins.server import (
     slow,
     status,
 )
-
-
-@pytest.fixture
-def server() -> Iterator[JinaServer]:
-    with JinaServer() as server:
-        yield server
 
 
 @pytest.fixture(autouse=True)

@@ -18,7 +18,8 @@ import httpx
 from embeddings.encoders.api.pacing import Pacer, Plan
 from embeddings.encoders.api.refusals import error_for, read_refusal
 from embeddings.encoders.api.vectors_wire import InvalidResponse
-from embeddings.errors import CheckpointInvalid, EncoderUnavailable, TextNotEmbeddable
+from embeddings.encoders.utf8 import utf8
+from embeddings.errors import CheckpointInvalid, EncoderUnavailable
 
 RETRIED = {429, 500, 502, 503, 504}
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 20.0
@@ -205,11 +206,3 @@ def _spread(pause: float) -> float:
 def _pause(attempt: int) -> float:
     """Exponential with full jitter, so that clients do not come back all at once."""
     return random.uniform(0, min(LONGEST_PAUSE, FIRST_PAUSE * 2**attempt))  # noqa: S311 - no secret
-
-
-def utf8(text: str) -> bytes:
-    """The text as it is sent. Raises TextNotEmbeddable."""
-    try:
-        return text.encode()
-    except UnicodeEncodeError as error:
-        raise TextNotEmbeddable("The text holds half a character (a lone surrogate).") from error

@@ -15,12 +15,12 @@ from embeddings.encoders.api.http import Answer
 from embeddings.encoders.api.jina_account import JINA_URL, jina_client, jina_plan
 from embeddings.encoders.api.jina_models import jina_model
 from embeddings.encoders.api.late_calls import LateSizes, embed_late
-from embeddings.encoders.api.remote_calls import Limits, Rows, rows_of, send_all, side_by_side
+from embeddings.encoders.api.remote_calls import Limits, rows_of, send_all, side_by_side
 from embeddings.encoders.api.remote_texts import check_texts
 from embeddings.encoders.api.vectors_wire import InvalidResponse, read_data
 from embeddings.encoders.base import Document, EmbeddedDocument, Matrix, Task
 from embeddings.encoders.estimate import open_tokenizer
-from embeddings.encoders.text_windows import Sizes, embed_windows
+from embeddings.encoders.text_windows import Rows, WindowSizes, embed_windows
 from embeddings.encoders.vectors import unit_rows
 from embeddings.errors import CheckpointInvalid
 
@@ -70,7 +70,7 @@ class JinaApiEncoder:
         self._limits = Limits(items=batch_items, tokens=BATCH_TOKENS, threads=threads)
         room = self.window - MARGIN
         shared = passage_tokens // 5 if overlap is None else overlap
-        self._sizes = Sizes(window=passage_tokens, overlap=shared, room=room)
+        self._sizes = WindowSizes(window=passage_tokens, overlap=shared, room=room)
         self._late_sizes = LateSizes(
             passage=passage_tokens, request=room, context=WINDOW_CONTEXT, items=batch_items
         )

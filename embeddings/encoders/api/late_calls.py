@@ -15,13 +15,12 @@ from typing import TypeAlias
 
 import numpy as np
 
-from embeddings.encoders.api.remote_calls import Rows
 from embeddings.encoders.base import Document, EmbeddedDocument, Passage
 from embeddings.encoders.cuts import TITLE_END
 from embeddings.encoders.estimate import TokenCounter
 from embeddings.encoders.late import weighted_mean
 from embeddings.encoders.passages import cut_passages
-from embeddings.encoders.text_windows import FEWEST_TOKENS, require_text
+from embeddings.encoders.text_windows import FEWEST_TOKENS, Rows, require_text
 from embeddings.encoders.vectors import unit_rows
 from embeddings.errors import TextTooLong
 

@@ -13,12 +13,12 @@ import numpy as np
 from embeddings.encoders.api.http import Answer, JsonClient
 from embeddings.encoders.api.keys import key_reader
 from embeddings.encoders.api.pacing import Plan
-from embeddings.encoders.api.remote_calls import Limits, Rows, rows_of, send_all
+from embeddings.encoders.api.remote_calls import Limits, rows_of, send_all
 from embeddings.encoders.api.remote_texts import check_texts
 from embeddings.encoders.api.vectors_wire import read_data, read_rows
 from embeddings.encoders.base import Document, EmbeddedDocument, Matrix, Task
 from embeddings.encoders.estimate import open_tokenizer
-from embeddings.encoders.text_windows import Sizes, embed_windows
+from embeddings.encoders.text_windows import Rows, WindowSizes, embed_windows
 from embeddings.encoders.vectors import unit_rows
 from embeddings.errors import CheckpointInvalid
 
@@ -108,14 +108,16 @@ class RemoteEncoder:
         """Exact with a tokenizer, else an estimate."""
         return self._counter.count(texts)
 
-    def _fit(self, passage_tokens: int, overlap: int | None) -> Sizes:
+    def _fit(self, passage_tokens: int, overlap: int | None) -> WindowSizes:
         [prompt] = self._counter.count([self._prompts[Task.RETRIEVAL_PASSAGE]])
         # Four to spare: joined texts may take a token more than each alone.
         room = self.window - self._counter.special_tokens - prompt - 4
         if room < 1:
             raise CheckpointInvalid(f"The prompt leaves no room in a window of {self.window}.")
         size = min(passage_tokens, room)
-        return Sizes(window=size, overlap=size // 5 if overlap is None else overlap, room=room)
+        return WindowSizes(
+            window=size, overlap=size // 5 if overlap is None else overlap, room=room
+        )
 
     def _embed_passages(self, texts: Sequence[str], _: Sequence[int]) -> Rows:
         return self._embed(texts, Task.RETRIEVAL_PASSAGE)

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import TypeAlias, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from embeddings.encoders.api.http import Answer, JsonClient
 from embeddings.encoders.api.remote_texts import check_not_cut, scales
@@ -17,23 +16,13 @@ from embeddings.encoders.api.vectors_wire import InvalidResponse
 from embeddings.encoders.base import Matrix
 from embeddings.encoders.estimate import TokenCounter
 from embeddings.encoders.metering import add_tokens
+from embeddings.encoders.text_windows import Rows
 from embeddings.errors import TextTooLong
 
 Given = TypeVar("Given")
 Made = TypeVar("Made")
 
 MOST_THREADS = 32
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rows:
-    """Vectors as the server made them, shape (n, dimension), of any length.
-
-    `scales`, shape (n,), are the server's tokens over ours for the request each was in.
-    """
-
-    vectors: Matrix
-    scales: NDArray[np.float64]
 
 
 def rows_of(

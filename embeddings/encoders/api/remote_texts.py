@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from embeddings.encoders.api.http import utf8
 from embeddings.encoders.estimate import TokenCounter
+from embeddings.encoders.utf8 import utf8
 from embeddings.errors import TextNotEmbeddable, TextTooLong
 
 # A server's tokenizer may differ by a few tokens from the file we were given.

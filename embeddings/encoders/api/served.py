@@ -25,7 +25,10 @@ from embeddings.encoders.base import (
 )
 from embeddings.errors import EncoderUnavailable, FingerprintChanged
 
+# Headers of the encoder server: which encoder answered; that somebody waits for the vectors,
+# whatever their task and number.
 FINGERPRINT = "X-Encoder-Fingerprint"
+PRIORITY, INTERACTIVE = "X-Priority", "interactive"
 # A claim of articles may take minutes of one server's time; a person does not wait so long.
 DOCUMENT_SECONDS, TEXT_SECONDS = 600.0, 20.0
 SLOWEST_CHARACTERS = 50  # a second, of a large model on few cores behind others' work
@@ -43,7 +46,7 @@ class ServedEncoder:
             f"{url.rstrip('/').removesuffix('/v1')}/v1",
             key=lambda: api_key,
             key_name="ENCODER_API_KEY",
-            headers={"X-Priority": "interactive"},
+            headers={PRIORITY: INTERACTIVE},
             seconds=TEXT_SECONDS,
         )
 

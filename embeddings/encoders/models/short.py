@@ -20,7 +20,7 @@ from embeddings.encoders.models.onnx_runtime import RECIPE, OnnxBackbone
 from embeddings.encoders.models.sentence_layout import SentenceLayout, prompts_by_task, read_layout
 from embeddings.encoders.models.transformer import TransformerBackbone
 from embeddings.encoders.strategies import Sizes, cutting_for
-from embeddings.encoders.tokenizer import load_tokenizer
+from embeddings.encoders.tokenizer import TextTokenizer, load_tokenizer
 from embeddings.errors import CheckpointInvalid
 
 # What changes vectors beside weights and tokenizer.json (vocabularies: of older checkpoints).
@@ -50,22 +50,13 @@ def short_encoder(
     layout = read_layout(folder, hidden=backbone.hidden, positions=backbone.positions)
     # Windows may be longer than what the checkpoint's makers cut at, up to its positions.
     longest = backbone.positions if strategy in {"windows", "chunks"} else layout.max_tokens
-    tokenizer = load_tokenizer(
-        folder, vocabulary=int(read_json(folder / "config.json")["vocab_size"])
-    )
-    if layout.lower_case and tokenizer.ids("A") != tokenizer.ids("a"):
-        raise CheckpointInvalid(
-            f"{folder} wants texts in small letters (do_lower_case), which its tokenizer does "
-            "not make: that is not supported. Set it in the tokenizer, or serve the model by a "
-            "server of its own (family remote)."
-        )
     name = package or Path(checkpoint).name
     return LocalEncoder(
         Parts(
             identity=partial(_identity, folder, name, precision, packaged=bool(package)),
             name=name,
             backbone=backbone,
-            tokenizer=tokenizer,
+            tokenizer=_tokenizer(folder, lower_case=layout.lower_case),
             pooling=layout.pooling,
             strategy=strategy,
             cutting=cutting_for(strategy, window=longest, pooling=layout.pooling, **cutting),
@@ -74,6 +65,18 @@ def short_encoder(
             prompts=_prompts(layout, query_prompt, passage_prompt),
         )
     )
+
+
+def _tokenizer(folder: Path, *, lower_case: bool) -> TextTokenizer:
+    vocabulary = int(read_json(folder / "config.json")["vocab_size"])
+    tokenizer = load_tokenizer(folder, vocabulary=vocabulary)
+    if lower_case and tokenizer.ids("A") != tokenizer.ids("a"):
+        raise CheckpointInvalid(
+            f"{folder} wants texts in small letters (do_lower_case), which its tokenizer does "
+            "not make: that is not supported. Set it in the tokenizer, or serve the model by a "
+            "server of its own (family remote)."
+        )
+    return tokenizer
 
 
 def _prompts(layout: SentenceLayout, query: str | None, passage: str | None) -> Mapping[Task, str]:
