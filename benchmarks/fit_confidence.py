@@ -1,11 +1,11 @@
 """Fit and judge the shipped confidence (`chat.answering.confidence`).
 
     python -m benchmarks.fit_confidence collect rows.jsonl DIR [DIR …] [--per-set 100]
-    python -m benchmarks.fit_confidence fit rows.jsonl [--held-out sample]
+    python -m benchmarks.fit_confidence fit rows.jsonl [--held-out sample] [--features NAME …]
 
-`collect` asks the questions of BEIR folders through the real pipeline, in their own
-knowledge base, in it without the article that answers (hard negatives), and in the others'
-(easy negatives); DIR may be `sample` for the sample knowledge base with its near misses.
+`collect` asks the questions of data sets (folders that `evaluate_retrieval --dataset` takes;
+`kb/sample` has near misses) through the real pipeline: in their own knowledge base, in it
+without the article that answers (hard negatives), and in the others' (easy negatives).
 `fit` prints coefficients, AUROC, calibration and what each threshold does.
 """
 
@@ -17,15 +17,35 @@ import os
 import random
 import sys
 from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from benchmarks.logistic import Array, auroc, calibration_error, fit, operating_points, probability
+if TYPE_CHECKING:
+    from chat.evaluation.abstention import Judged
+    from chat.evaluation.questions import AskedQuestion
+    from chat.evaluation.run import Asker
+
+Array = NDArray[np.float64]
+Row = dict[str, Any]
 
 ANSWERABLE = 2 / 3
 ROWS_PER_SET = 200  # what a set is worth against the ridge
+SHIPPED_RIDGE = 0.1
+THRESHOLDS = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuestionSource:
+    """A knowledge base, embedded, and questions about it."""
+
+    name: str
+    asker: Asker
+    questions: list[AskedQuestion]
 
 
 def main() -> None:
@@ -34,7 +54,7 @@ def main() -> None:
     commands = parser.add_subparsers(dest="command", required=True)
     collecting = commands.add_parser("collect")
     collecting.add_argument("rows", type=Path)
-    collecting.add_argument("folders", nargs="+")
+    collecting.add_argument("folders", nargs="+", type=Path)
     collecting.add_argument("--per-set", type=int, default=100)
     fitting = commands.add_parser("fit")
     fitting.add_argument("rows", type=Path)
@@ -47,68 +67,118 @@ def main() -> None:
         report(given.rows, given.held_out, given.features)
 
 
-def collect(rows: Path, folders: list[str], per_set: int) -> None:
+def collect(rows: Path, folders: list[Path], per_set: int) -> None:
     """Append one JSON object per question and situation."""
-    from benchmarks.asked import Asker, read_set
-
-    sets = [read_set(folder) for folder in folders]
+    sources = [read_source(folder) for folder in folders]
     with rows.open("a") as file:
-        for mine in sets:
-            asker = Asker(mine)
-            others = [q for other in sets if other is not mine for q in other.questions if q.gold]
-            chance = random.Random(mine.name)
-            own = chance.sample(mine.questions, min(per_set, len(mine.questions)))
+        for source in sources:
+            others = [
+                question
+                for other in sources
+                if other is not source
+                for question in other.questions
+                if question.places
+            ]
+            chance = random.Random(source.name)
+            own = chance.sample(source.questions, min(per_set, len(source.questions)))
             foreign = chance.sample(others, min(per_set // 2, len(others)))
-            for row in asker.rows(own, foreign):
+            for row in asked_rows(source, own, foreign):
                 file.write(json.dumps(row) + "\n")
             file.flush()
-            print(f"{mine.name}: done", file=sys.stderr, flush=True)
+            print(f"{source.name}: done", file=sys.stderr, flush=True)
+
+
+def read_source(folder: Path) -> QuestionSource:
+    """A data set in its scratch workspace."""
+    from django.conf import settings
+
+    from chat.evaluation.dataset import load_dataset
+    from chat.evaluation.trials import Options, dataset_trial
+
+    options = Options(encoder=settings.DEFAULT_ENCODER, answers=True)
+    trial = dataset_trial(load_dataset(folder), options)
+    return QuestionSource(name=trial.name, asker=trial.asker, questions=list(trial.questions))
+
+
+def asked_rows(
+    source: QuestionSource, own: list[AskedQuestion], foreign: list[AskedQuestion]
+) -> Iterator[Row]:
+    """Own questions, the same without the articles that answer, and foreign ones."""
+    from chat.evaluation.run import ask
+
+    asked = [("answerable" if each.places else "unanswerable", each) for each in own]
+    asked += [("hidden", replace(each, hidden=True)) for each in own if each.places]
+    asked += [("foreign", replace(each, places=())) for each in foreign]
+    for kind, question in asked:
+        outcome = ask(question, source.asker, shelves={})
+        yield {
+            "set": source.name,
+            "kind": kind,
+            "question": question.text,
+            "features": outcome.evidence,
+            "right": outcome.right,
+        }
 
 
 def report(path: Path, held_out: str, only: list[str] | None) -> None:
     """Fit on all sets but one, and say how it does on each, and on the one left out."""
+    from chat.evaluation.logistic import fit
+
     rows = [json.loads(line) for line in path.read_text().splitlines()]
     names = only or sorted(rows[0]["features"])
     training = [row for row in rows if row["set"] != held_out]
-    features, labels = matrix(training, names), correct(training)
-    coefficients = fit(features, labels, balanced(training), ridge=0.1)
+    labels = np.array([float(bool(row["right"])) for row in training])
+    coefficients = fit(matrix(training, names), labels, balanced(training), ridge=SHIPPED_RIDGE)
     print(json.dumps(dict(zip(["bias", *names], np.round(coefficients, 2).tolist(), strict=True))))
     for name in sorted({row["set"] for row in rows}):
         describe(name, [row for row in rows if row["set"] == name], names, coefficients)
     describe("all but held out", training, names, coefficients)
 
 
-def describe(name: str, rows: list[dict[str, Any]], names: list[str], coefficients: Array) -> None:
+def describe(name: str, rows: list[Row], names: list[str], coefficients: Array) -> None:
     """One line of quality, and a line per threshold."""
-    scores, labels = probability(matrix(rows, names), coefficients), correct(rows)
-    answerable = np.array([float(row["kind"] == "answerable") for row in rows])
-    hard = np.array([row["kind"] != "foreign" for row in rows])
+    from chat.evaluation.abstention import auroc, point_at
+    from chat.evaluation.calibrating import figures_of
+
+    judged = judge(rows, names, coefficients)
+    figures = figures_of(judged)
+    near = np.array([row["kind"] != "foreign" for row in rows])
     print(
         f"\n{name}: {len(rows)} rows, "
-        f"right if it always answers {labels[answerable == 1].mean():.2f}, "
-        f"AUROC right answer {auroc(labels, scores):.3f} "
-        f"(without foreign questions {auroc(labels[hard], scores[hard]):.3f}), "
-        f"AUROC answerable {auroc(answerable, scores):.3f}, "
-        f"calibration error {calibration_error(labels, scores):.3f}"
+        f"right if it always answers {judged.right[judged.answerable].mean():.2f}, "
+        f"AUROC right answer {figures['auroc_right']} "
+        f"(without foreign questions {auroc(judged.right[near], judged.scores[near])}), "
+        f"AUROC answerable {figures['auroc_answerable']}, "
+        f"calibration error {figures['calibration_error']}"
     )
-    for point in operating_points(labels, answerable, scores, np.arange(0.2, 0.85, 0.1)):
+    for threshold in THRESHOLDS:
+        point = point_at(judged, threshold)
         print(
-            f"  from {point.threshold:.1f}: answers {point.answered:.2f} of the answerable, "
-            f"{point.wrong:.2f} of the answers wrong, declines {point.declined:.2f} of the others"
+            f"  from {threshold}: answers {point['answered']} of the answerable, "
+            f"{point['wrong']} of the answers wrong, declines {point['declined']} of the others"
         )
 
 
-def matrix(rows: list[dict[str, Any]], names: list[str]) -> Array:
+def judge(rows: list[Row], names: list[str], coefficients: Array) -> Judged:
+    """The rows with the confidence that these coefficients give."""
+    from chat.evaluation.abstention import Judged
+    from chat.evaluation.logistic import probability
+
+    judged = Judged(
+        scores=np.zeros(len(rows)),
+        right=np.array([bool(row["right"]) for row in rows]),
+        quoted=np.array([row["right"] is not None for row in rows]),
+        answerable=np.array([row["kind"] == "answerable" for row in rows]),
+    )
+    return judged.scored(probability(matrix(rows, names), coefficients))
+
+
+def matrix(rows: list[Row], names: list[str]) -> Array:
     """Shape (rows, names)."""
     return np.array([[row["features"][name] for name in names] for row in rows])
 
 
-def correct(rows: list[dict[str, Any]]) -> Array:
-    """1 where a citation is right."""
-    return np.array([float(row["correct"]) for row in rows])
-
-
-def balanced(rows: list[dict[str, Any]]) -> Array:
+def balanced(rows: list[Row]) -> Array:
     """Each set counts the same, and in each the answerable questions two thirds: the
     probability is meant for visitors, most of whom ask what the articles answer."""
     kinds = [(row["set"], row["kind"] == "answerable") for row in rows]

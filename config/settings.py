@@ -200,11 +200,28 @@ CELERY_BEAT_SCHEDULE = {
         "task": "embeddings.sweep",
         "schedule": timedelta(seconds=SWEEP_SECONDS),
         "options": {"queue": "interactive", "expires": SWEEP_SECONDS},
-    }
+    },
+    "sweep-curated": {
+        "task": "chat.sweep_curated",
+        "schedule": timedelta(seconds=SWEEP_SECONDS),
+        "options": {"queue": "interactive", "expires": SWEEP_SECONDS},
+    },
+    "sweep-evaluations": {
+        "task": "chat.sweep_evaluations",
+        "schedule": timedelta(seconds=SWEEP_SECONDS),
+        "options": {"queue": "interactive", "expires": SWEEP_SECONDS},
+    },
+    "forget-traces": {
+        "task": "chat.forget_traces",
+        "schedule": timedelta(hours=1),
+        "options": {"queue": "bulk", "expires": 3600},
+    },
 }
 EMBED_TASK_SECONDS = 120
 EMBED_LEASE_SECONDS = ENV.lease_seconds
 EMBED_MAX_ATTEMPTS = 3
+EXACT_SEARCH_VECTORS = ENV.exact_search_vectors
+HNSW_BUILD_MEMORY_MB = ENV.hnsw_build_memory_mb
 
 # --- encoders: alias -> backend and options ---------------------------------------------
 ENCODERS = encoder_presets(jina_plan=ENV.jina_plan, jina_tokenizer=ENV.jina_tokenizer)
@@ -218,6 +235,9 @@ MODELS_DIR = ENV.models_dir
 JINA_API_KEY = ENV.jina_api_key
 REMOTE_API_KEY = ENV.remote_api_key
 RERANKERS = reranker_presets(jina_plan=ENV.jina_plan)
+LLM_BASE_URL = ENV.llm_base_url
+LLM_API_KEY = ENV.llm_api_key
+LLM_MODEL = ENV.llm_model
 
 # --- knowledge base ---------------------------------------------------------------------
 KB_MAX_ARTICLE_BYTES = 1_000_000

@@ -8,7 +8,13 @@ from django.http import HttpRequest
 from django.urls import reverse_lazy
 
 
-def _item(title: str, icon: str, model: str) -> dict[str, Any]:
+def _item(title: str, icon: str, model: str, *, view: str = "", apart: str = "") -> dict[str, Any]:
+    """Leads to a model's list, or to another `view` for who may see the model.
+
+    Pages below the view `apart` belong to an item of their own.
+    """
+    link = reverse_lazy(f"admin:{view or f'{model}_changelist'}")
+
     def permitted(request: HttpRequest) -> bool:
         from django.apps import apps
         from django.contrib import admin
@@ -17,12 +23,12 @@ def _item(title: str, icon: str, model: str) -> dict[str, Any]:
             apps.get_model(model.replace("_", "."))
         ).has_module_permission(request)
 
-    return {
-        "title": title,
-        "icon": icon,
-        "link": reverse_lazy(f"admin:{model}_changelist"),
-        "permission": permitted,
-    }
+    def active(request: HttpRequest) -> bool:
+        path = request.path
+        elsewhere = bool(apart) and path.startswith(str(reverse_lazy(f"admin:{apart}")))
+        return path.startswith(str(link)) and not elsewhere
+
+    return {"title": title, "icon": icon, "link": link, "permission": permitted, "active": active}
 
 
 UNFOLD: dict[str, Any] = {
@@ -66,7 +72,12 @@ UNFOLD: dict[str, Any] = {
                 "separator": True,
                 "items": [
                     _item("Conversations", "forum", "chat_conversation"),
-                    _item("Traces", "troubleshoot", "chat_trace"),
+                    _item("Curated answers", "verified", "chat_curatedanswer"),
+                    _item("Traces", "troubleshoot", "chat_trace", apart="chat_playground"),
+                    _item("Playground", "science", "chat_trace", view="chat_playground"),
+                    _item("Question sets", "quiz", "chat_questionset"),
+                    _item("Evaluation runs", "monitoring", "chat_evaluationrun"),
+                    _item("Calibrations", "straighten", "chat_calibration"),
                 ],
             },
             {
@@ -74,6 +85,7 @@ UNFOLD: dict[str, Any] = {
                 "separator": True,
                 "items": [
                     _item("Index versions", "layers", "embeddings_indexversion"),
+                    _item("Retrieval profiles", "tune", "chat_retrievalprofile"),
                     _item("Index entries", "list_alt", "embeddings_indexentry"),
                     _item("Workers", "monitor_heart", "embeddings_workerheartbeat"),
                     _item("Token spend", "payments", "embeddings_tokenspend"),
@@ -86,6 +98,7 @@ UNFOLD: dict[str, Any] = {
                     _item("Workspaces", "domain", "kb_workspace"),
                     _item("Members", "group", "kb_membership"),
                     _item("API keys", "key", "kb_apikey"),
+                    _item("Trace policies", "policy", "chat_tracepolicy"),
                     _item("Users", "person", "auth_user"),
                 ],
             },

@@ -12,7 +12,8 @@ from prometheus_client import REGISTRY
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from embeddings.models import EntryState, IndexEntry, TokenSpend, WorkerHeartbeat
+from embeddings.hnsw import IndexState, vector_indexes
+from embeddings.models import EntryState, IndexEntry, IndexVersion, TokenSpend, WorkerHeartbeat
 
 
 class IndexCollector(Collector):
@@ -50,10 +51,31 @@ def _gauges() -> Iterator[GaugeMetricFamily]:
     )
     yield _lag()
     yield _spend()
+    yield from _vector_indexes()
     newest = WorkerHeartbeat.objects.order_by("-seen_at").first()
     silence = (timezone.now() - newest.seen_at).total_seconds() if newest else float("inf")
     yield GaugeMetricFamily(
         "unabridged_worker_silence_seconds", "Since any worker was last heard of.", value=silence
+    )
+
+
+def _vector_indexes() -> Iterator[GaugeMetricFamily]:
+    """HNSW indexes by state, and how far the one being built is."""
+    states = GaugeMetricFamily(
+        "unabridged_vector_indexes",
+        "Partitions by the state of their HNSW index.",
+        labels=["state"],
+    )
+    by_version = vector_indexes(IndexVersion.objects.active()).values()
+    indexes = [index for version in by_version for index in version.values()]
+    for state in IndexState:
+        states.add_metric([state], sum(index.state == state for index in indexes))
+    yield states
+    progress = [index.progress for index in indexes if index.progress is not None]
+    yield GaugeMetricFamily(
+        "unabridged_vector_index_build_ratio",
+        "Share of the table that the running HNSW build has read; 1 while none runs.",
+        value=min(progress, default=1.0),
     )
 
 

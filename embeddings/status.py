@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 from django.db.models import Count, Min, Q, Sum
 
+from embeddings.hnsw import VectorIndex, vector_indexes
 from embeddings.models import EntryState, IndexEntry, IndexVersion
+from embeddings.partitions import ARTICLES, PASSAGES
+
+KINDS = {ARTICLES: "articles", PASSAGES: "passages"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VectorIndexStatus:
+    """How vectors of articles or passages are searched; `state` of the HNSW index is none,
+    building, valid or invalid, `progress` of its build 0 to 1."""
+
+    of: str
+    state: str
+    bytes: int
+    progress: float | None
+    text: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,11 +44,12 @@ class VersionStatus:
     parked: int
     tokens: int
     oldest_pending: datetime | None
+    vector_indexes: tuple[VectorIndexStatus, ...] = ()
     parked_reasons: tuple[str, ...] = ()
 
 
 def version_status(version: IndexVersion) -> VersionStatus:
-    """Two queries."""
+    """Three queries."""
     entries = IndexEntry.objects.filter(index_version=version).current()
     counts = entries.aggregate(
         **{state: Count("pk", filter=Q(state=state)) for state in EntryState.values},
@@ -53,5 +71,24 @@ def version_status(version: IndexVersion) -> VersionStatus:
         parked=counts["parked"],
         tokens=counts["tokens"] or 0,
         oldest_pending=counts["oldest"],
+        vector_indexes=_vector_indexes(version),
         parked_reasons=tuple(f"{entry.revision.title}: {entry.reason}" for entry in parked),
+    )
+
+
+def describe_indexes(indexes: Mapping[str, VectorIndex]) -> str:
+    """In words, for people: one kind after the other."""
+    return "; ".join(f"{KINDS[parent]}: {index}" for parent, index in sorted(indexes.items()))
+
+
+def _vector_indexes(version: IndexVersion) -> tuple[VectorIndexStatus, ...]:
+    return tuple(
+        VectorIndexStatus(
+            of=KINDS[parent],
+            state=index.state,
+            bytes=index.bytes,
+            progress=index.progress,
+            text=str(index),
+        )
+        for parent, index in sorted(vector_indexes([version])[version.pk].items())
     )

@@ -12,6 +12,8 @@ from pgvector import HalfVector
 from embeddings.claims import Claim
 from embeddings.encoders.base import EmbeddedDocument, Vector
 from embeddings.models import EntryState, IndexEntry, IndexVersion
+from embeddings.partitions import PARENTS, WORDS
+from embeddings.words import store_words
 
 
 def store_vectors(
@@ -37,6 +39,7 @@ def store_vectors(
         stored = {entry.revision_id: by_revision[entry.revision_id] for entry in entries}
         _delete_vectors(version, list(stored))
         _copy_vectors(version, stored)
+        store_words(version, list(stored))
         _mark_embedded(entries, stored)
     return len(entries)
 
@@ -56,7 +59,7 @@ def _delete_vectors(version: IndexVersion, revisions: list[int]) -> None:
     """All vectors and older entries of these revisions' articles in this version."""
     parameters: dict[str, Any] = {"version": version.pk, "revisions": revisions}
     with connection.cursor() as cursor:
-        for table in ("embeddings_articlevector", "embeddings_passagevector"):
+        for table in (*PARENTS, WORDS):
             cursor.execute(_DELETE_OF_SAME_ARTICLES.format(table=table), parameters)
         cursor.execute(
             _DELETE_OF_SAME_ARTICLES.format(table="embeddings_indexentry")

@@ -14,11 +14,14 @@ from redis.exceptions import RedisError
 
 from embeddings import loop
 from embeddings.heartbeat import forget_silent_workers
+from embeddings.hnsw import build_missing_indexes, missing_indexes
 from embeddings.models import IndexEntry, IndexVersion
 from embeddings.partitions import drop_orphans
 from embeddings.services.entries import ensure_entries, purge_stale, retry_parked
 from embeddings.services.versions import ensure_first_version
+from embeddings.words import fill_missing_words
 from kb.models import Workspace
+from kb.services.statistics import fold_term_counts
 
 log = structlog.get_logger(__name__)
 
@@ -57,13 +60,30 @@ def sweep() -> int:
         nudged += _sweep_version(version)
     forget_silent_workers()
     drop_orphans()
+    fold_term_counts()
+    if missing_indexes():
+        _ask_for_indexes()
     return nudged
+
+
+@shared_task(name="embeddings.build_indexes")
+def build_indexes() -> list[str]:
+    """Build the HNSW indexes that large versions lack; one process at a time does."""
+    return build_missing_indexes()
+
+
+def _ask_for_indexes() -> None:
+    try:
+        build_indexes.apply_async(queue="bulk", retry=False, expires=settings.SWEEP_SECONDS)
+    except (BrokerAway, RedisError, OSError) as error:
+        log.warning("nudge_not_sent", task=build_indexes.name, error=str(error))
 
 
 def _sweep_version(version: IndexVersion) -> int:
     purge_stale(version)
     ensure_entries(version, bulk=True)
     retry_parked(version.workspace, due_only=True)
+    fill_missing_words(version)
     waiting = IndexEntry.objects.filter(index_version=version).waiting().current()
     if not waiting.exists():
         return 0

@@ -24,10 +24,12 @@ class Permission(StrEnum):
     ARTICLES_READ = "read articles"
     ARTICLES_WRITE = "write articles"
     ARTICLES_PUBLISH = "publish articles"
+    ANSWERS_WRITE = "write approved answers"
     RETRIEVE = "retrieve context"
     CHAT = "hold conversations"
     CONVERSATIONS_READ = "read conversations"
     TRACES_READ = "read traces"
+    EVALUATE = "judge answers"
     INDEX_READ = "see the index"
     INDEX_OPERATE = "operate the index"
     WORKSPACE_MANAGE = "manage the workspace"
@@ -39,15 +41,15 @@ _READERS = frozenset({P.ARTICLES_READ, P.RETRIEVE, P.CHAT, P.INDEX_READ})
 ROLE_PERMISSIONS: Mapping[str, frozenset[Permission]] = {
     Role.OWNER: frozenset(Permission),
     Role.EDITOR: _READERS | {P.ARTICLES_WRITE},
-    Role.REVIEWER: _READERS | {P.ARTICLES_WRITE, P.ARTICLES_PUBLISH},
-    Role.OPERATOR: _READERS | {P.INDEX_OPERATE, P.CONVERSATIONS_READ, P.TRACES_READ},
-    Role.ANALYST: _READERS | {P.CONVERSATIONS_READ, P.TRACES_READ},
+    Role.REVIEWER: _READERS | {P.ARTICLES_WRITE, P.ARTICLES_PUBLISH, P.ANSWERS_WRITE, P.EVALUATE},
+    Role.OPERATOR: _READERS | {P.INDEX_OPERATE, P.CONVERSATIONS_READ, P.TRACES_READ, P.EVALUATE},
+    Role.ANALYST: _READERS | {P.CONVERSATIONS_READ, P.TRACES_READ, P.EVALUATE},
 }
 
 SCOPE_PERMISSIONS: Mapping[str, frozenset[Permission]] = {
     Scope.ARTICLES_READ: frozenset({P.ARTICLES_READ}),
     Scope.ARTICLES_WRITE: frozenset({P.ARTICLES_READ, P.ARTICLES_WRITE}),
-    Scope.ARTICLES_PUBLISH: frozenset({P.ARTICLES_READ, P.ARTICLES_PUBLISH}),
+    Scope.ARTICLES_PUBLISH: frozenset({P.ARTICLES_READ, P.ARTICLES_PUBLISH, P.ANSWERS_WRITE}),
     Scope.RETRIEVE: frozenset({P.RETRIEVE}),
     Scope.CHAT: frozenset({P.CHAT}),
     Scope.TRACES_READ: frozenset({P.TRACES_READ}),

@@ -12,7 +12,8 @@ from kb.content import ArticleText
 from kb.errors import TooLarge
 from kb.languages import search_configuration
 
-# Tried: up to 500,000 bytes even unlike URLs, of which each makes three lexemes, fit.
+# Tried: up to 500,000 bytes even unlike URLs, of which each makes three lexemes, fit; of
+# scripts without spaces, each letter of which makes a pair, up to 300,000.
 ALWAYS_FITS_BYTES = 250_000
 PROGRAM_LIMIT_EXCEEDED = "54000"
 
@@ -24,7 +25,7 @@ def require_indexable(text: ArticleText) -> None:
     words = (search_configuration(text.language), f"{text.title} {text.body}")
     try:
         with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute("SELECT length(to_tsvector(%s::regconfig, %s))", words)
+            cursor.execute("SELECT length(to_tsvector(%s::regconfig, kb_spaced(%s)))", words)
     except OperationalError as error:
         if getattr(error.__cause__, "sqlstate", "") != PROGRAM_LIMIT_EXCEEDED:
             raise

@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 from django.contrib.postgres.search import SearchVector
-from django.db.models import Case, F, Value, When
+from django.db.models import Case, F, Func, TextField, Value, When
 from django.db.models.expressions import CombinedExpression
 
 from kb.languages import SEARCH_CONFIGURATIONS
+
+
+class Spaced(Func):
+    """Text with its scripts without spaces (Chinese, Thai, …) as overlapping pairs of letters.
+
+    `kb_spaced` is made in a migration; other text comes back as it is.
+    """
+
+    function = "kb_spaced"
+    output_field = TextField()
 
 
 def search_vector_expression() -> Case:
@@ -23,6 +33,6 @@ def search_vector_expression() -> Case:
 
 
 def _weighted(configuration: str) -> CombinedExpression:
-    title = SearchVector(F("title"), config=configuration, weight="A")
-    body = SearchVector(F("body"), config=configuration, weight="B")
+    title = SearchVector(Spaced(F("title")), config=configuration, weight="A")
+    body = SearchVector(Spaced(F("body")), config=configuration, weight="B")
     return title + body

@@ -42,6 +42,13 @@ def hash_encoder(settings: Settings) -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
+def no_language_model(settings: Settings) -> None:
+    """Whatever the environment has: a test that wants one starts a stand-in."""
+    settings.LLM_BASE_URL = settings.LLM_MODEL = ""
+    settings.LLM_API_KEY = None
+
+
+@pytest.fixture(autouse=True)
 def quick_passwords(settings: Settings) -> None:
     """Hashing passwords slowly is Django's promise, not ours."""
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

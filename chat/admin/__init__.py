@@ -1,5 +1,23 @@
 """Admin of conversations and traces; importing it registers every page."""
 
-from chat.admin import conversations, profiles, traces
+from chat.admin import (
+    calibrations,
+    conversations,
+    curated,
+    evaluation_runs,
+    policies,
+    profiles,
+    question_sets,
+    traces,
+)
 
-__all__ = ["conversations", "profiles", "traces"]
+__all__ = [
+    "calibrations",
+    "conversations",
+    "curated",
+    "evaluation_runs",
+    "policies",
+    "profiles",
+    "question_sets",
+    "traces",
+]

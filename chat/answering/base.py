@@ -35,11 +35,29 @@ class Quote:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """What the visitor is told. Without a reason to abstain, every statement is cited.
+class CuratedMatch:
+    """The curated answer that a question asks for, and the wording by which it was found.
 
-    `confidence` is the probability that the answer is right; `evidence` says what it was
-    judged by, for the trace.
+    `similarity` is how alike the two questions are (`chat.answering.likeness`), 1.0 for an
+    `exact` one (equal but for case, white space and end marks).
+    """
+
+    answer_id: int
+    question_id: int
+    question: str
+    similarity: float
+    exact: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What the visitor is told. Without a reason to abstain, every statement is cited; but a
+    `curated` answer was approved by a person as a whole, so that it may cite nothing, and its
+    citations say what it stands on.
+
+    `confidence` is the probability that the answer is right (of a curated one, how alike the
+    questions are); `evidence` says what it was judged by, for the trace, and `calibration`
+    with which coefficients (an id, `shipped`, or empty for a generator that has none).
     """
 
     text: str
@@ -49,6 +67,8 @@ class Answer:
     language: str
     generator: str
     evidence: Mapping[str, float] = field(default_factory=dict)
+    calibration: str = ""
+    curated: CuratedMatch | None = None
 
     @property
     def abstained(self) -> bool:

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from chat.answering.abstaining import abstention, reason_for
 from chat.answering.base import Answer, Quote, Reason
-from chat.answering.confidence import confidence, features
+from chat.answering.calibrated import certainty_of
+from chat.answering.confidence import features
 from chat.answering.quotes import Passage, choose_passages, readable
 from chat.answering.ranking import rank_sentences
 from chat.retrieval.results import Retrieval
@@ -20,29 +21,31 @@ class ExtractiveGenerator:
     name = "extractive"
 
     def generate(self, retrieval: Retrieval, *, language: str) -> Answer:
-        """One to three quotes, the best first. One query, one forward pass."""
+        """One to three quotes, the best first. Two queries, one forward pass."""
         encoder = get_encoder(retrieval.index.encoder)
         with spending(workspace_id=retrieval.scope.workspace_id, encoder=retrieval.index.encoder):
             ranked = rank_sentences(retrieval, encoder=encoder)
         evidence = features(retrieval, ranked)
-        sure = confidence(evidence)
+        sure = certainty_of(evidence, retrieval=retrieval, generator=self.name)
         passages = choose_passages(ranked)
-        if not passages or sure < retrieval.settings.abstain_below:
+        if not passages or sure.confidence < retrieval.settings.abstain_below:
             return Answer(
                 text=abstention(language),
-                confidence=sure if passages else 0.0,
+                confidence=sure.confidence if passages else 0.0,
                 reason=reason_for(evidence) if passages else Reason.NO_MATCH,
                 language=language,
                 generator=self.name,
                 evidence=evidence,
+                calibration=sure.calibration,
             )
         return Answer(
             text=compose(passages),
             citations=tuple(cite(passages)),
-            confidence=sure,
+            confidence=sure.confidence,
             language=language,
             generator=self.name,
             evidence=evidence,
+            calibration=sure.calibration,
         )
 
 

@@ -15,6 +15,10 @@ from kb.sentences import PROSE, split_block
 FRAGMENT_CHARACTERS = 20
 # A lead-in ("To do this:") takes what it leads to with it, up to so many characters.
 LED_CHARACTERS = 600
+# A short paragraph is quoted whole: the sentence beside the best one often holds what was
+# asked. In so many characters an answer is right far more often than with single sentences
+# (sample 76 to 67 of 100, doc2dial 94 to 63 of 150, covidqa 70 to 63 of 120).
+QUOTED_CHARACTERS = 300
 # How far below the best another sentence may score and still be part of the answer.
 SCORE_WITHIN = 0.15
 MAX_SENTENCES = 3
@@ -75,17 +79,36 @@ def _readable_part(body: str, block: Block, start: int, end: int) -> str:
 
 
 def _widen(ranked: RankedSentence) -> Passage:
-    """The sentence; a fragment or a question with the next one, a lead-in with its list."""
+    """The sentence with its neighbours in a short paragraph; a fragment or a question with the
+    next one, a lead-in with its list."""
     sentence = ranked.sentence
     body, blocks = sentence.source.body, parse_blocks(sentence.source.body)
-    end = sentence.end
-    if sentence.kind in PROSE and _leads(sentence.text):
+    start, end = sentence.start, sentence.end
+    if sentence.kind in PROSE:
         inside = split_block(body, blocks[sentence.block], sentence.source.language)
+        if not _leads(sentence.text):
+            start, end = _with_neighbours(inside, start, end)
+    if sentence.kind in PROSE and _leads(sentence.text):
         after = [place for place in inside if place[0] >= end]
         end = after[0][1] if after else end
         if not after and (sentence.kind == BlockKind.TEXT or body[:end].endswith(COLONS)):
             end = _end_of_what_follows(blocks, sentence.block, end)
-    return Passage(source=sentence.source, start=sentence.start, end=end, score=ranked.score)
+    return Passage(source=sentence.source, start=start, end=end, score=ranked.score)
+
+
+def _with_neighbours(inside: Sequence[tuple[int, int]], start: int, end: int) -> tuple[int, int]:
+    """What stands around `start` to `end` in its block, as far as it may go; first what
+    follows."""
+    grown = True
+    while grown:
+        after = [last for first, last in inside if first >= end][:1]
+        before = [first for first, last in inside if last <= start][-1:]
+        places = [(start, last) for last in after] + [(first, end) for first in before]
+        fitting = [place for place in places if place[1] - place[0] <= QUOTED_CHARACTERS]
+        grown = bool(fitting)
+        if grown:
+            start, end = fitting[0]
+    return start, end
 
 
 def _leads(text: str) -> bool:

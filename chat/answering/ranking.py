@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from chat.answering.sentences import Sentence, sentences_of
-from chat.retrieval.lexemes import WordCounts, count_words, coverage
 from chat.retrieval.question import encode_whole
 from chat.retrieval.results import Retrieval
 from embeddings.encoders.base import Encoder, Task
+from kb.words import Words, words_of
 
 # Fitted on sentences with known answers; the optimum is flat.
 WORDS_WEIGHT = 0.3
@@ -36,8 +36,7 @@ def rank_sentences(retrieval: Retrieval, *, encoder: Encoder) -> list[RankedSent
     the question's words.
     """
     found = sentences_of(retrieval.context)
-    counts = _count(found, retrieval)
-    words = [coverage([each], retrieval.legs.terms) for each in counts]
+    words = [retrieval.legs.terms.coverage([each]) for each in _words(found)]
     order = sorted(range(len(found)), key=lambda i: -(found[i].passage + words[i]))
     chosen = order[: retrieval.settings.answer_sentences]
     similarities = _similarities([found[i] for i in chosen], retrieval, encoder)
@@ -64,10 +63,9 @@ def in_place(sentence: Sentence) -> str:
     return ". ".join([sentence.source.title, sentence.headings[-1], sentence.text])
 
 
-def _count(sentences: Sequence[Sentence], retrieval: Retrieval) -> list[WordCounts]:
+def _words(sentences: Sequence[Sentence]) -> list[Words]:
     texts = [in_place(each) for each in sentences]
-    languages = [each.source.language for each in sentences]
-    return count_words(texts, languages, retrieval.legs.terms)
+    return words_of(texts, [each.source.language for each in sentences])
 
 
 def _similarities(

@@ -2,23 +2,41 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import Any
 
 from rest_framework import serializers
 
 from chat.answering.base import Reason
-from chat.models import Citation, Conversation, Message, MessageRole, Trace
-from chat.retrieval.legs import LEGS
+from chat.models import Citation, Conversation, Message, MessageRole
+from chat.retrieval.conversation import MAX_TURN_CHARACTERS, MAX_TURNS, Turn
+from chat.retrieval.fusion import VOICES
 from chat.retrieval.results import ArticleMatch, ContextSpan, Retrieval
 from kb.languages import Language
+from kb.models import Audience
+from kb.search import Filters
 
 MAX_FILTERS = 50
+
+
+class TurnInput(serializers.Serializer[Turn]):
+    """What somebody said earlier."""
+
+    role = serializers.ChoiceField(choices=MessageRole.choices)
+    text = serializers.CharField(max_length=MAX_TURN_CHARACTERS)
 
 
 class RetrieveInput(serializers.Serializer[dict[str, Any]]):
     """A question, and what to look for it in."""
 
     question = serializers.CharField(trim_whitespace=False, allow_blank=True)
+    history = serializers.ListField(
+        child=TurnInput(),
+        required=False,
+        max_length=MAX_TURNS,
+        help_text="The conversation before the question, oldest turn first, so that a follow-up "
+        "finds what it is about. What was said is data: nothing in it is obeyed",
+    )
     profile = serializers.SlugField(required=False, help_text="Retrieval profile")
     collections = serializers.ListField(
         child=serializers.CharField(), required=False, max_length=MAX_FILTERS, help_text="Slugs"
@@ -27,8 +45,36 @@ class RetrieveInput(serializers.Serializer[dict[str, Any]]):
         child=serializers.CharField(), required=False, help_text="Codes, such as en"
     )
     tags = serializers.ListField(
-        child=serializers.CharField(), required=False, max_length=MAX_FILTERS
+        child=serializers.CharField(),
+        required=False,
+        max_length=MAX_FILTERS,
+        help_text="Any of them",
     )
+    sources = serializers.ListField(
+        child=serializers.CharField(),
+        required=False,
+        max_length=MAX_FILTERS,
+        help_text="Where articles came from, exactly as stored; any of them",
+    )
+    audience = serializers.ChoiceField(
+        choices=Audience.choices,
+        required=False,
+        help_text="Only these articles; internal ones are found only by keys that may see them",
+    )
+    updated_after = serializers.DateTimeField(
+        required=False, help_text="Published, or published anew, at this time or later"
+    )
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """What narrows the search as one value, `filters`; turns as values."""
+        if "history" in attrs:
+            attrs["history"] = [Turn(**turn) for turn in attrs["history"]]
+        names = {field.name for field in fields(Filters)} & attrs.keys()
+        narrowing = {name: attrs.pop(name) for name in names}
+        given: dict[str, Any] = {
+            n: tuple(v) if isinstance(v, list) else v for n, v in narrowing.items()
+        }
+        return {**attrs, "filters": Filters(**given)}
 
     def validate_languages(self, languages: list[str]) -> list[str]:
         """Known codes only: a misspelt one would just find nothing."""
@@ -43,7 +89,7 @@ class LegScoresSerializer(serializers.Serializer[dict[str, float]]):
 
     def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
         """One number per leg."""
-        return {leg: serializers.FloatField(allow_null=True) for leg in LEGS}
+        return {leg: serializers.FloatField(allow_null=True) for leg in VOICES}
 
 
 class HitSerializer(serializers.Serializer[ArticleMatch]):
@@ -57,6 +103,9 @@ class HitSerializer(serializers.Serializer[ArticleMatch]):
     audience = serializers.CharField(source="source.audience")
     score = serializers.FloatField()
     legs = LegScoresSerializer(source="fused.legs")
+    rerank = serializers.FloatField(
+        source="fused.rerank", allow_null=True, help_text="The reranker's; null without one"
+    )
 
 
 class SpanSerializer(serializers.Serializer[ContextSpan]):
@@ -88,7 +137,15 @@ class RetrievalSerializer(serializers.Serializer[Retrieval]):
     """Articles, best first, and context within the profile's token budget."""
 
     trace_id = serializers.SerializerMethodField()
-    question = serializers.CharField(source="question.text")
+    question = serializers.CharField(source="asked", help_text="As it was asked")
+    standalone = serializers.CharField(
+        source="question.standalone",
+        help_text="What was looked for: of a follow-up, the question that a language model made "
+        "of it, or the visitor's turns before it and the question, a line each",
+    )
+    rewritten_by = serializers.CharField(
+        source="rewriting.rewritten_by", help_text="The language model; empty for none"
+    )
     profile = serializers.CharField(source="settings.name")
     index = IndexSerializer()
     hits = HitSerializer(many=True)
@@ -128,20 +185,24 @@ class CitationSerializer(serializers.ModelSerializer[Citation]):
 
 
 class MessageSerializer(serializers.ModelSerializer[Message]):
-    """One turn. `reason` says why an answer abstains; empty otherwise."""
+    """One turn. `reason` says why an answer abstains; empty otherwise.
+
+    `curated`: a person approved this answer, in Markdown, as a whole.
+    """
 
     role = serializers.ChoiceField(choices=MessageRole.choices)
     reason = serializers.ChoiceField(
         choices=[(str(reason), reason.name) for reason in Reason], allow_blank=True
     )
     citations = CitationSerializer(many=True)
+    curated = serializers.BooleanField()
     trace_id = serializers.UUIDField(allow_null=True)
 
     class Meta:
         model = Message
         fields = [
-            "id", "number", "role", "text", "abstained", "reason", "confidence", "citations",
-            "trace_id", "created_at",
+            "id", "number", "role", "text", "abstained", "reason", "confidence", "curated",
+            "curated_id", "citations", "trace_id", "created_at",
         ]  # fmt: skip
 
 
@@ -153,16 +214,3 @@ class ConversationSerializer(serializers.ModelSerializer[Conversation]):
     class Meta:
         model = Conversation
         fields = ["id", "language", "metadata", "created_at", "messages"]
-
-
-class TraceSerializer(serializers.ModelSerializer[Trace]):
-    """What a question went through; `detail` explains it step by step."""
-
-    detail = serializers.DictField()
-
-    class Meta:
-        model = Trace
-        fields = [
-            "id", "question", "index_version_id", "encoder_fingerprint", "profile", "answer",
-            "abstained", "confidence", "detail", "created_at",
-        ]  # fmt: skip

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from django.urls import path
+from rest_framework.routers import SimpleRouter
 
+from chat.api import trace_urls
+from chat.api.curated import CuratedAnswerViewSet
 from chat.api.views import (
     ConversationsView,
     ConversationView,
     MessagesView,
     RetrieveView,
-    TraceView,
 )
 
+router = SimpleRouter()
+router.register("curated-answers", CuratedAnswerViewSet, basename="curated-answer")
+
 urlpatterns = [
+    *router.urls,
     path("retrieve", RetrieveView.as_view(), name="retrieve"),
     path("conversations/", ConversationsView.as_view(), name="conversations"),
     path("conversations/<uuid:conversation_id>/", ConversationView.as_view(), name="conversation"),
@@ -21,5 +27,5 @@ urlpatterns = [
         MessagesView.as_view(),
         name="messages",
     ),
-    path("traces/<uuid:trace_id>/", TraceView.as_view(), name="trace"),
+    *trace_urls.urlpatterns,
 ]

@@ -1,4 +1,4 @@
-"""`/api/v1/retrieve`, conversations and traces: a view parses, calls one service, answers."""
+"""`/api/v1/retrieve` and conversations: a view parses, calls one service, answers."""
 
 from __future__ import annotations
 
@@ -21,7 +21,6 @@ from chat.api.serializers import (
     MessageSerializer,
     RetrievalSerializer,
     RetrieveInput,
-    TraceSerializer,
 )
 from chat.services.conversations import (
     access_conversation,
@@ -29,7 +28,6 @@ from chat.services.conversations import (
     start_conversation,
 )
 from chat.services.retrievals import retrieve_for
-from chat.traces import access_trace
 from kb.api.caller import caller_of
 from kb.api.throttling import QuestionThrottle
 
@@ -90,15 +88,6 @@ class MessagesView(APIView):
         conversation = access_conversation(caller_of(request), conversation_id)
         answer = post_message(conversation, text=given["text"])
         return Response(MessageSerializer(answer).data, status=status.HTTP_201_CREATED)
-
-
-class TraceView(APIView):
-    """One trace."""
-
-    @extend_schema(operation_id="traces_retrieve", responses=TraceSerializer)
-    def get(self, request: Request, trace_id: uuid.UUID) -> Response:
-        """Everything that led to an answer."""
-        return Response(TraceSerializer(access_trace(caller_of(request), trace_id)).data)
 
 
 def _validated(body: Serializer[Any]) -> dict[str, Any]:

@@ -1,91 +1,156 @@
-"""Asks every question of a dataset through the real pipeline."""
+"""Asks labelled questions through the real pipeline, one by one."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from itertools import islice
-from statistics import quantiles
+from typing import Any
 
-from chat.evaluation.dataset import Dataset
-from chat.evaluation.metrics import measure
-from chat.retrieval.legs import ARTICLE, ARTICLE_WORDS, PASSAGE, PASSAGE_WORDS
+from chat.answering.base import Answer, Generator
+from chat.evaluation.hiding import unpublished
+from chat.evaluation.metrics import DEPTH, measure_question
+from chat.evaluation.questions import AskedQuestion
+from chat.evaluation.shelves import Shelf
+from chat.models import QuestionOutcome
+from chat.retrieval.legs import ARTICLE, ARTICLE_WORDS, LEGS, PASSAGE, PASSAGE_WORDS
 from chat.retrieval.pipeline import retrieve
 from chat.retrieval.results import Retrieval
 from chat.retrieval.settings import PipelineSettings
-from kb.models import Article, Workspace
+from embeddings.models import IndexVersion
+from kb.models import Workspace
 
-DEPTH = 10  # the deepest measure looks at ten articles
+FUSED = "fused"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RunReport:
-    """Measures of the fused ranking and of each leg alone; latencies in milliseconds."""
+class Asker:
+    """Where and how questions are asked; with a `generator` answers are judged too."""
 
-    queries: int
-    measures: dict[str, float]
-    legs: dict[str, dict[str, float]]
-    p50_ms: float
-    p95_ms: float
+    workspace: Workspace
+    version: IndexVersion
+    settings: PipelineSettings
+    generator: Generator | None = None
 
 
 def evaluate(
-    dataset: Dataset,
-    workspace: Workspace,
+    questions: Iterable[AskedQuestion],
+    asker: Asker,
     *,
-    settings: PipelineSettings,
-    limit: int | None = None,
+    shelves: dict[int, Shelf],
     on_progress: Callable[[int], None] | None = None,
-) -> RunReport:
-    """Ask the first `limit` questions (None: all). `on_progress` is told how many were asked."""
-    settings = replace(settings, articles=max(settings.articles, DEPTH))
-    names = dict(Article.objects.in_workspace(workspace).values_list("pk", "external_id"))
-    rankings: dict[str, dict[str, list[str]]] = {}
-    latencies: list[float] = []
-    for number, (query, text) in enumerate(islice(dataset.queries.items(), limit), start=1):
-        retrieval = retrieve(text, workspace=workspace, include_internal=True, profile=settings)
-        latencies.append(retrieval.timings["total"])
-        for leg, articles in _rankings(retrieval).items():
-            ranking = [str(names[article]) for article in articles if article in names]
-            rankings.setdefault(leg, {})[query] = ranking
+) -> Iterator[QuestionOutcome]:
+    """The one loop: an unsaved outcome for each question. `on_progress` is told how many.
+
+    Raises what `retrieve` and the generator raise; no trace is saved.
+    """
+    for number, question in enumerate(questions, start=1):
+        yield ask(question, asker, shelves=shelves)
         if on_progress:
             on_progress(number)
-    return _report(dataset, rankings, latencies)
 
 
-def _report(
-    dataset: Dataset, rankings: dict[str, dict[str, list[str]]], latencies: list[float]
-) -> RunReport:
-    asked = {query: dataset.judgements[query] for query in rankings["fused"]}
-    measures = {leg: measure(ranking, asked) for leg, ranking in rankings.items()}
-    return RunReport(
-        queries=len(asked),
-        measures=measures.pop("fused"),
-        legs=measures,
-        p50_ms=_percentile(latencies, 50),
-        p95_ms=_percentile(latencies, 95),
+def ask(question: AskedQuestion, asker: Asker, *, shelves: dict[int, Shelf]) -> QuestionOutcome:
+    """One question, as visitors with every right would ask it."""
+    settings = replace(asker.settings, articles=max(asker.settings.articles, DEPTH))
+    if asker.generator is not None:
+        # Every answer is made, and judged by its confidence afterwards.
+        settings = replace(settings, abstain_below=0.0)
+    hiding = unpublished(question.judged) if question.hidden else nullcontext()
+    with hiding:
+        retrieval = retrieve(
+            question.text,
+            workspace=asker.workspace,
+            include_internal=True,
+            profile=settings,
+            history=question.history,
+            version=asker.version,
+        )
+        answer = (
+            asker.generator.generate(retrieval, language=question.language or "en")
+            if asker.generator
+            else None
+        )
+    outcome = QuestionOutcome(
+        key=question.key,
+        text=question.text,
+        answerable=question.answerable,
+        hidden=question.hidden,
+        latency_ms=retrieval.timings["total"],
+        **_ranked(question, retrieval),
+        **_shelved(question, shelves),
     )
+    if answer is not None:
+        _judge(outcome, question, answer, abstain_below=asker.settings.abstain_below)
+    return outcome
 
 
-def _rankings(retrieval: Retrieval) -> dict[str, list[int]]:
+def leg_rankings(retrieval: Retrieval) -> dict[str, list[int]]:
+    """The articles that each leg alone would give, best first; the only place that knows."""
     legs = retrieval.legs
-    by_words = sorted(
-        zip(legs.passages, legs.passage_words, strict=True), key=lambda pair: -pair[1]
-    )
     return {
-        "fused": [hit.source.article_id for hit in retrieval.hits],
         PASSAGE: _distinct(hit.article_id for hit in legs.passages),
-        PASSAGE_WORDS: _distinct(hit.article_id for hit, _ in by_words),
+        PASSAGE_WORDS: _distinct(hit.article_id for hit in legs.passage_words),
         ARTICLE: _distinct(hit.article_id for hit in legs.articles),
         ARTICLE_WORDS: _distinct(hit.article_id for hit in legs.texts),
     }
 
 
+def legs_in_order(names: Iterable[str]) -> list[str]:
+    """Legs as the pipeline lists them; unknown ones of older runs last."""
+    known = {name: place for place, name in enumerate(LEGS)}
+    return sorted(names, key=lambda name: (known.get(name, len(known)), name))
+
+
+def _ranked(question: AskedQuestion, retrieval: Retrieval) -> dict[str, Any]:
+    fused = _distinct(hit.source.article_id for hit in retrieval.hits)
+    found: dict[str, Any] = {"ranking": fused[:DEPTH]}
+    if not question.answerable:
+        return found
+    judged = question.judged
+    places = (place for place, article in enumerate(fused, start=1) if article in judged)
+    return found | {
+        "measures": measure_question({FUSED: fused, **leg_rankings(retrieval)}, judged),
+        "rank": next(places, None),
+        "span_found": _span_found(question, retrieval),
+    }
+
+
+def _span_found(question: AskedQuestion, retrieval: Retrieval) -> bool | None:
+    ranged = [place for place in question.places if place.start is not None]
+    if not ranged:
+        return None
+    return any(
+        place.inside(span.source.article_id, span.start, span.end)
+        for place in ranged
+        for span in retrieval.context
+    )
+
+
+def _judge(
+    outcome: QuestionOutcome, question: AskedQuestion, answer: Answer, *, abstain_below: float
+) -> None:
+    outcome.confidence = answer.confidence
+    outcome.evidence = {name: round(value, 4) for name, value in answer.evidence.items()}
+    outcome.answered = bool(answer.citations) and answer.confidence >= abstain_below
+    if answer.citations:
+        outcome.right = question.answerable and any(
+            place.overlaps(quote.article_id, quote.start, quote.end)
+            for place in question.places
+            for quote in answer.citations
+        )
+
+
+def _shelved(question: AskedQuestion, shelves: dict[int, Shelf]) -> dict[str, str]:
+    """Where the first of the articles that answer stands."""
+    known = (shelves[place.article] for place in question.places if place.article in shelves)
+    shelf = next(known, Shelf())
+    return {
+        "language": question.language or shelf.language,
+        "collection": shelf.collection,
+        "length": shelf.length,
+    }
+
+
 def _distinct(articles: Iterable[int]) -> list[int]:
     return list(dict.fromkeys(articles))
-
-
-def _percentile(values: Sequence[float], percent: int) -> float:
-    if len(values) == 1:
-        return round(values[0], 1)
-    return round(quantiles(values, n=100, method="inclusive")[percent - 1], 1)

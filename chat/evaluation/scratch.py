@@ -62,26 +62,38 @@ def prepare_scratch(
     skipped = _import(dataset, workspace)
     reused = progress(workspace).finished
     seconds = 0.0 if reused else _embed(workspace, on_progress)
-    version = live_version(workspace)
-    spent = IndexEntry.objects.filter(index_version=version).current()
+    return _counted(workspace, embed_seconds=seconds, reused=reused, skipped=tuple(skipped))
+
+
+def own_workspace(workspace: Workspace) -> Scratch:
+    """A workspace of one's own, as it is. Raises NoLiveIndex."""
+    return _counted(workspace, embed_seconds=0.0, reused=True)
+
+
+def _counted(
+    workspace: Workspace, *, embed_seconds: float, reused: bool, skipped: tuple[str, ...] = ()
+) -> Scratch:
+    spent = IndexEntry.objects.filter(index_version=live_version(workspace)).current()
     return Scratch(
         workspace=workspace,
         articles=Article.objects.in_workspace(workspace).published().count(),
         tokens=spent.aggregate(sum=Sum("tokens"))["sum"] or 0,
-        embed_seconds=seconds,
+        embed_seconds=embed_seconds,
         reused=reused,
-        skipped=tuple(skipped),
+        skipped=skipped,
     )
 
 
 def _workspace(dataset: Dataset, encoder: str, language: str) -> Workspace:
     fingerprint = get_encoder(encoder).fingerprint
     key = f"{dataset.digest}\n{fingerprint}\n{language}"
+    if "@" in encoder:  # an alias of its own, though the vectors may be the same
+        key += f"\n{encoder}"
     slug = SLUG_PREFIX + hashlib.sha256(key.encode()).hexdigest()[:16]
     workspace = Workspace.objects.filter(slug=slug).first()
     if workspace is None:
         with transaction.atomic():
-            name = f"Evaluation of {dataset.corpus.parent.name}"
+            name = f"Evaluation of {dataset.name}"
             workspace = create_workspace(slug=slug, name=name, default_language=language)
             # Before the commit, which would give it a version of the default encoder.
             ensure_first_version(workspace, encoder=encoder)
@@ -113,6 +125,9 @@ def _embed(workspace: Workspace, on_progress: Callable[[Progress], None] | None)
 
 
 def _language_of(dataset: Dataset) -> str:
-    with dataset.corpus.open(encoding="utf-8", errors="replace") as file:
+    corpus = dataset.corpus
+    if corpus.is_dir():
+        corpus = min(path for path in corpus.rglob("*") if path.is_file())
+    with corpus.open(encoding="utf-8", errors="replace") as file:
         beginning = file.read(4000)
     return guess_language(beginning, otherwise=Language.ENGLISH)

@@ -1,7 +1,42 @@
 """Rows of the chat app."""
 
+from chat.models.calibration import Calibration
 from chat.models.conversation import Citation, Conversation, Message, MessageRole
+from chat.models.curated import (
+    CuratedAnswer,
+    CuratedQuestion,
+    CuratedSource,
+    CuratedVector,
+)
+from chat.models.evaluation import EvaluationRun, QuestionOutcome, RunState
 from chat.models.profile import RetrievalProfile
+from chat.models.question_set import (
+    ExpectedAnswer,
+    LabelledQuestion,
+    QuestionOrigin,
+    QuestionSet,
+)
 from chat.models.trace import Trace
+from chat.models.trace_policy import TracePolicy
 
-__all__ = ["Citation", "Conversation", "Message", "MessageRole", "RetrievalProfile", "Trace"]
+__all__ = [
+    "Calibration",
+    "Citation",
+    "Conversation",
+    "CuratedAnswer",
+    "CuratedQuestion",
+    "CuratedSource",
+    "CuratedVector",
+    "EvaluationRun",
+    "ExpectedAnswer",
+    "LabelledQuestion",
+    "Message",
+    "MessageRole",
+    "QuestionOrigin",
+    "QuestionOutcome",
+    "QuestionSet",
+    "RetrievalProfile",
+    "RunState",
+    "Trace",
+    "TracePolicy",
+]

@@ -39,6 +39,7 @@ class Message(models.Model):
     """One turn, numbered from 1. Assistant messages carry the trace that explains them.
 
     `reason` says why an abstaining message has no answer (`chat.answering.base.Reason`).
+    `curated_id` is that of the approved answer that was given (a plain id: it may be gone).
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -51,6 +52,7 @@ class Message(models.Model):
     abstained = models.BooleanField(default=False)
     reason = models.CharField(max_length=32, blank=True)
     confidence = models.FloatField(null=True, blank=True)
+    curated_id = models.BigIntegerField(null=True, blank=True)
     trace = models.ForeignKey(Trace, on_delete=models.SET_NULL, null=True, related_name="messages")
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -67,6 +69,11 @@ class Message(models.Model):
 
     def __str__(self) -> str:
         return self.text[:80]
+
+    @property
+    def curated(self) -> bool:
+        """Whether it is a curated answer, approved by a person as a whole."""
+        return self.curated_id is not None
 
 
 class Citation(models.Model):

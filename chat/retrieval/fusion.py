@@ -7,27 +7,26 @@ the next (the confidence of an answer uses it). On six data sets it ranks better
 z-scores, min-max scores and reciprocal ranks taken over the candidates.
 
 A passage is judged by its meaning and its words together before the best one of an article
-is taken: two passages that each fit half do not make one that answers.
+is taken: two passages that each fit half do not make one that answers. That an article's
+second passage fits as well speaks for it too, a little.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from chat.retrieval.legs import (
-    ARTICLE,
-    ARTICLE_WORDS,
-    LEGS,
-    PASSAGE,
-    PASSAGE_WORDS,
-    LegResults,
-)
+from chat.retrieval.candidates import Candidates
+from chat.retrieval.legs import ARTICLE, ARTICLE_WORDS, LEGS, PASSAGE, PASSAGE_WORDS, LegResults
 from chat.retrieval.settings import PipelineSettings
-from embeddings.search import ArticleHit, PassageHit
-from kb.search import TextHit
+from embeddings.scoring import ScoredPassage
 
+TITLE = "title"
+VOICES = (*LEGS, TITLE)
 SPREAD = 0.5
+# Similarities in a language that the model does not speak are mostly noise.
+FOREIGN = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,9 +42,10 @@ class PassageMatch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FusedArticle:
-    """An article's sum, and what each leg gave to it (None: the leg did not find it).
+    """An article's sum, and what each voice gave to it (None: it knows nothing of it).
 
-    `passages` are those found by vector, best first.
+    `passages` are all that the index has, best first; `rerank` is the reranker's score, 0 to 1
+    (None: it did not read the article).
     """
 
     article_id: int
@@ -53,87 +53,116 @@ class FusedArticle:
     score: float
     legs: dict[str, float | None]
     passages: tuple[PassageMatch, ...]
+    rerank: float | None = None
 
 
-def fuse(legs: LegResults, settings: PipelineSettings) -> list[FusedArticle]:
-    """Every article that any leg found, best first; ties by id, so that order is stable."""
-    revisions = _revisions(legs)
-    passages = _passages(legs, settings, revisions)
-    found = _leg_scores(legs, passages, revisions)
-    floor = {
-        PASSAGE: min((hit.score for hit in legs.passages), default=0.0),
-        ARTICLE: min((hit.score for hit in legs.articles), default=0.0),
-    }
-    fused = [
-        FusedArticle(
+def fuse(
+    legs: LegResults,
+    candidates: Candidates,
+    settings: PipelineSettings,
+    *,
+    spoken: frozenset[str] = frozenset(),
+) -> list[FusedArticle]:
+    """The candidates, best first; ties by id, so that order is stable.
+
+    `spoken` are the languages that the encoder was trained for; empty means all.
+    """
+    fusion = _Fusion(legs, candidates, settings, spoken)
+    found = [
+        fusion.article(article, revision) for article, revision in candidates.revisions.items()
+    ]
+    return sorted(found, key=lambda each: (-each.score, each.article_id))
+
+
+class _Fusion:
+    """The scores of one question, by article."""
+
+    def __init__(
+        self,
+        legs: LegResults,
+        candidates: Candidates,
+        settings: PipelineSettings,
+        spoken: frozenset[str],
+    ) -> None:
+        self._settings = settings
+        self._spoken = spoken
+        self._titles = candidates.titles
+        self._articles = {hit.article_id: hit.score for hit in legs.articles}
+        self._texts = {hit.article_id: hit.score for hit in legs.texts}
+        self._passages: defaultdict[int, list[ScoredPassage]] = defaultdict(list)
+        for passage in candidates.passages:
+            self._passages[passage.article_id].append(passage)
+        # A leg that missed an article counts as the worst it found: the article is no better.
+        self._floor = {
+            PASSAGE: min((hit.score for hit in legs.passages), default=0.0),
+            ARTICLE: min(self._articles.values(), default=0.0),
+        }
+
+    def article(self, article: int, revision: int) -> FusedArticle:
+        passages = [each for each in self._passages[article] if each.revision_id == revision]
+        trust = self._trust(passages)
+        matches = sorted(
+            (self._match(each, trust) for each in passages), key=lambda m: (-m.score, m.start)
+        )
+        found: dict[str, float | None] = {
+            PASSAGE: matches[0].similarity if matches else None,
+            PASSAGE_WORDS: matches[0].words if matches else None,
+            ARTICLE: self._articles.get(article),
+            ARTICLE_WORDS: self._texts.get(article),
+            TITLE: self._titles.get(revision),
+        }
+        return FusedArticle(
             article_id=article,
             revision_id=revision,
-            score=_sum(found[article], floor, settings),
-            legs=found[article],
-            passages=tuple(passages[article]),
+            score=self._sum(found, matches, trust),
+            legs=found,
+            passages=tuple(matches),
         )
-        for article, revision in revisions.items()
-    ]
-    return sorted(fused, key=lambda each: (-each.score, each.article_id))
 
+    def _trust(self, passages: Sequence[ScoredPassage]) -> float:
+        """How much similarities of an article's language say: 1, or little."""
+        known = not self._spoken or not passages or passages[0].language in self._spoken
+        return 1.0 if known else FOREIGN
 
-def _revisions(legs: LegResults) -> dict[int, int]:
-    """The newest revision seen of each article: one may be published between two legs."""
-    newest: dict[int, int] = {}
-    hits: list[PassageHit | ArticleHit | TextHit] = [*legs.passages, *legs.articles, *legs.texts]
-    for hit in hits:
-        newest[hit.article_id] = max(hit.revision_id, newest.get(hit.article_id, 0))
-    return newest
+    def _match(self, passage: ScoredPassage, trust: float) -> PassageMatch:
+        settings = self._settings
+        return PassageMatch(
+            start=passage.start,
+            end=passage.end,
+            similarity=passage.similarity,
+            words=passage.words,
+            score=settings.passage_weight * trust * passage.similarity
+            + settings.passage_words_weight * passage.words,
+        )
 
+    def _sum(
+        self, found: dict[str, float | None], matches: Sequence[PassageMatch], trust: float
+    ) -> float:
+        settings = self._settings
+        article = found[ARTICLE]
+        return (
+            self._passage_part(found, matches)
+            + settings.article_weight
+            * trust
+            * (self._floor[ARTICLE] if article is None else article)
+            + settings.article_words_weight * (found[ARTICLE_WORDS] or 0.0)
+            + settings.title_weight * (found[TITLE] or 0.0)
+        )
 
-def _passages(
-    legs: LegResults, settings: PipelineSettings, revisions: dict[int, int]
-) -> defaultdict[int, list[PassageMatch]]:
-    matches: defaultdict[int, list[PassageMatch]] = defaultdict(list)
-    for hit, words in zip(legs.passages, legs.passage_words, strict=True):
-        if hit.revision_id == revisions[hit.article_id]:
-            score = settings.passage_weight * hit.score + settings.passage_words_weight * words
-            match = PassageMatch(
-                start=hit.start, end=hit.end, similarity=hit.score, words=words, score=score
+    def _passage_part(
+        self, found: dict[str, float | None], matches: Sequence[PassageMatch]
+    ) -> float:
+        """The best passage with the support of the second; an only one supports itself.
+
+        Without a passage (not embedded yet) the words of the whole text stand in, at half
+        their worth: what is spread over an article rarely stands in one passage.
+        """
+        settings = self._settings
+        if not matches:
+            words = SPREAD * (found[ARTICLE_WORDS] or 0.0)
+            return (
+                settings.passage_weight * self._floor[PASSAGE]
+                + settings.passage_words_weight * words
             )
-            matches[hit.article_id].append(match)
-    for found in matches.values():
-        found.sort(key=lambda match: (-match.score, match.start))
-    return matches
-
-
-def _leg_scores(
-    legs: LegResults, passages: defaultdict[int, list[PassageMatch]], revisions: dict[int, int]
-) -> dict[int, dict[str, float | None]]:
-    found: dict[int, dict[str, float | None]] = {
-        article: dict.fromkeys(LEGS) for article in revisions
-    }
-    for article, matches in passages.items():
-        found[article][PASSAGE] = matches[0].similarity
-        found[article][PASSAGE_WORDS] = matches[0].words
-    for near in legs.articles:
-        found[near.article_id][ARTICLE] = near.score
-    ceiling = legs.terms.ceiling()
-    for text in legs.texts:
-        found[text.article_id][ARTICLE_WORDS] = min(text.score / ceiling, 1.0)
-    return found
-
-
-def _sum(
-    found: dict[str, float | None], floor: dict[str, float], settings: PipelineSettings
-) -> float:
-    """A leg that missed the article counts as the worst it found: the article is no better.
-
-    Without a passage (not embedded yet, or none came near) the words of the whole text stand
-    in, at half their worth: what is spread over an article rarely stands in one passage.
-    """
-    words = found[ARTICLE_WORDS] or 0.0
-    passage, article = found[PASSAGE], found[ARTICLE]
-    passage_words = found[PASSAGE_WORDS]
-    return (
-        settings.passage_weight * (floor[PASSAGE] if passage is None else passage)
-        + settings.passage_words_weight
-        * (SPREAD * words if passage_words is None else passage_words)
-        + settings.article_weight * (floor[ARTICLE] if article is None else article)
-        + settings.article_words_weight * words
-    )
+        best, second = matches[0].score, matches[min(1, len(matches) - 1)].score
+        return (best + settings.support_weight * second) / (1 + settings.support_weight)

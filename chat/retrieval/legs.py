@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
-from chat.retrieval.lexemes import (
-    QuestionTerms,
-    WordCounts,
-    bm25,
-    count_passage_words,
-    question_terms,
-)
 from chat.retrieval.question import Question
 from chat.retrieval.settings import PipelineSettings
 from chat.retrieval.timing import Stopwatch
 from embeddings.models import IndexVersion
 from embeddings.search import ArticleHit, PassageHit, search_articles, search_passages
-from kb.search import SearchScope, TextHit, search_text
+from embeddings.words import (
+    WordHit,
+    WordQuery,
+    search_article_words,
+    search_words,
+    word_query,
+)
+from kb.search import SearchScope, TextHit
+from kb.terms import QuestionTerms, question_terms
 
 # What the questions of the evaluation name each leg.
 PASSAGE, PASSAGE_WORDS, ARTICLE, ARTICLE_WORDS = (
@@ -31,14 +31,15 @@ LEGS = (PASSAGE, PASSAGE_WORDS, ARTICLE, ARTICLE_WORDS)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LegResults:
-    """What each leg found, best first. `passage_words[i]` belongs to `passages[i]`: the
-    share of the question's words (BM25, 0 to 1) in that passage."""
+    """What each leg found, best first: passages and articles by meaning (cosine similarity)
+    and by words (BM25 as a share of the most, about 0 to 1)."""
 
     terms: QuestionTerms
-    passages: tuple[PassageHit, ...]
-    passage_words: tuple[float, ...]
-    articles: tuple[ArticleHit, ...]
-    texts: tuple[TextHit, ...]
+    words: WordQuery
+    passages: tuple[PassageHit, ...] = ()
+    passage_words: tuple[WordHit, ...] = ()
+    articles: tuple[ArticleHit, ...] = ()
+    texts: tuple[TextHit, ...] = ()
 
 
 def run_legs(
@@ -49,35 +50,33 @@ def run_legs(
     settings: PipelineSettings,
     watch: Stopwatch,
 ) -> LegResults:
-    """Ask every leg; six queries, however many articles there are."""
+    """Ask every leg; one query each, and one for the words' weights."""
+    with watch.lap("terms"):
+        terms = question_terms(
+            question.texts,
+            workspace_id=scope.workspace_id,
+            include_internal=scope.include_internal,
+        )
+        words = word_query(terms, phrase_weight=settings.phrase_weight)
     with watch.lap("passages"):
         passages = search_passages(
             version, question.vector, scope=scope, limit=settings.passage_candidates
         )
+    with watch.lap("words"):
+        said = search_words(version, words, scope=scope, limit=settings.passage_candidates)
     with watch.lap("articles"):
         articles = search_articles(
             version, question.vector, scope=scope, limit=settings.article_candidates
         )
     with watch.lap("text"):
-        texts = search_text(question.text, scope=scope, limit=settings.text_candidates)
-    with watch.lap("words"):
-        terms = question_terms(question.text, scope=scope)
-        counts = count_passage_words(passages, terms, scope=scope)
+        texts = search_article_words(
+            version, terms, words, scope=scope, limit=settings.text_candidates
+        )
     return LegResults(
         terms=terms,
+        words=words,
         passages=tuple(passages),
-        passage_words=_word_scores(len(passages), counts, terms),
+        passage_words=tuple(said),
         articles=tuple(articles),
         texts=tuple(texts),
-    )
-
-
-def _word_scores(
-    passages: int, counts: Mapping[int, WordCounts], terms: QuestionTerms
-) -> tuple[float, ...]:
-    sizes = [words.size for words in counts.values()]
-    average = sum(sizes) / max(len(sizes), 1)
-    return tuple(
-        bm25(counts[number], terms, average_size=average) if number in counts else 0.0
-        for number in range(passages)
     )

@@ -8,20 +8,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from chat.retrieval.candidates import gather_candidates
 from chat.retrieval.context import build_context
+from chat.retrieval.conversation import Turn, spell_out, weigh_history
 from chat.retrieval.fusion import FusedArticle, fuse
 from chat.retrieval.legs import run_legs
-from chat.retrieval.question import clean_question, encode_question
+from chat.retrieval.question import Question, clean_question, encode_question
+from chat.retrieval.reranking import rerank
 from chat.retrieval.results import ArticleMatch, IndexIdentity, Retrieval
+from chat.retrieval.rewriting import Rewriting, rewrite_question
 from chat.retrieval.settings import PipelineSettings, load_profile
 from chat.retrieval.sources import load_sources
 from chat.retrieval.timing import Stopwatch
 from chat.retrieval.windows import passages_of
+from embeddings.encoders.base import Encoder
+from embeddings.encoders.registry import languages_of
 from embeddings.live import encoder_of, live_version
 from embeddings.models import IndexVersion
 from embeddings.spending import spending
 from kb.models import Workspace
-from kb.search import SearchScope
+from kb.search import NO_FILTERS, Filters, SearchScope
 
 
 def retrieve(
@@ -30,38 +36,50 @@ def retrieve(
     workspace: Workspace,
     include_internal: bool = False,
     profile: PipelineSettings | str | None = None,
-    collections: Sequence[str] = (),
-    languages: Sequence[str] = (),
-    tags: Sequence[str] = (),
+    history: Sequence[Turn] = (),
+    version: IndexVersion | None = None,
+    filters: Filters = NO_FILTERS,
+    rewriting: Rewriting | None = None,
 ) -> Retrieval:
     """Articles and context for `question`, from what is published at this moment.
 
-    At most ten queries, however many articles there are. Nothing is saved. Raises
-    QuestionRejected, NotFound (profile), NoLiveIndex, FingerprintChanged, EncoderUnavailable.
+    With `history` it is made to stand alone, unless the caller has done that (`rewriting`).
+    At most twelve queries, however many articles there are, and two more with a reranker (not
+    counting what settings an HNSW walk takes). Nothing is saved. Raises QuestionRejected,
+    NotFound (profile), NoLiveIndex, FingerprintChanged, EncoderUnavailable.
     """
     watch = Stopwatch()
     text = clean_question(question)
     settings = _settings(workspace, profile)
-    version = live_version(workspace)
+    version = version or live_version(workspace)
     encoder = encoder_of(version)
     scope = SearchScope(
         workspace_id=workspace.pk,
         include_internal=include_internal,
-        collections=tuple(collections),
-        languages=tuple(languages),
-        tags=tuple(tags),
+        filters=filters,
     )
+    with watch.lap("rewrite"):
+        rewriting = rewriting or rewrite_question(text, history, settings=settings)
     with watch.lap("encode"), spending(workspace_id=workspace.pk, encoder=version.encoder):
-        asked = encode_question(encoder, text)
+        asked = _encode(encoder, rewriting, history, settings)
     legs = run_legs(version, asked, scope=scope, settings=settings, watch=watch)
+    with watch.lap("score"):
+        candidates = gather_candidates(version, asked, legs, scope=scope, settings=settings)
     with watch.lap("fuse"):
-        fused = fuse(legs, settings)
+        fused = fuse(legs, candidates, settings, spoken=languages_of(version.encoder))
+    with watch.lap("rerank"):
+        fused, reranking = rerank(
+            asked.text, fused, terms=legs.terms, scope=scope, settings=settings
+        )
     with watch.lap("context"):
         hits = _load(fused[: settings.articles], scope)
         read = hits[: settings.context_articles]
         matches = passages_of(read, legs.terms, settings=settings)
         context = build_context(read, matches, encoder=encoder, settings=settings)
     return Retrieval(
+        asked=text,
+        history=tuple(history),
+        rewriting=rewriting,
         question=asked,
         index=_identity(version),
         scope=scope,
@@ -71,6 +89,7 @@ def retrieve(
         hits=tuple(hits),
         context=tuple(context),
         timings=watch.milliseconds(),
+        reranking=reranking,
     )
 
 
@@ -78,6 +97,19 @@ def _settings(workspace: Workspace, profile: PipelineSettings | str | None) -> P
     if isinstance(profile, PipelineSettings):
         return profile
     return load_profile(workspace, profile)
+
+
+def _encode(
+    encoder: Encoder, rewriting: Rewriting, history: Sequence[Turn], settings: PipelineSettings
+) -> Question:
+    """A question that stands alone asks alone; any other with what was said before it."""
+    before = () if rewriting.rewritten_by else history
+    return encode_question(
+        encoder,
+        rewriting.text,
+        weigh_history(before, settings),
+        standalone=spell_out(rewriting.text, before, settings),
+    )
 
 
 def _load(fused: Sequence[FusedArticle], scope: SearchScope) -> list[ArticleMatch]:

@@ -11,6 +11,7 @@ from django.conf import settings
 
 from chat.errors import QuestionRejected
 from embeddings.encoders.base import Encoder, Matrix, Task, Vector
+from kb.terms import WeightedText
 
 # Special tokens and the task prompts of some families count towards the window too.
 RESERVED_TOKENS = 32
@@ -20,11 +21,23 @@ SPACE = re.compile(r"\s")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """A clean question and its unit vector; more than one part if it was over the window."""
+    """A clean question and its unit vector; more than one part if it was over the window.
+
+    `turns` are earlier messages that ask along, newest first, and `texts` the question with
+    them; `standalone` is what is looked for as people read it: a question that a model made
+    to stand alone, or the visitor's turns with the question, a line each.
+    """
 
     text: str
     parts: tuple[str, ...]
     vector: Vector = field(repr=False)
+    turns: tuple[WeightedText, ...] = ()
+    standalone: str = ""
+
+    @property
+    def texts(self) -> tuple[WeightedText, ...]:
+        """What the words are looked for in: the question first."""
+        return (WeightedText(text=self.text), *self.turns)
 
 
 def clean_question(text: str) -> str:
@@ -42,14 +55,28 @@ def clean_question(text: str) -> str:
     return text
 
 
-def encode_question(encoder: Encoder, text: str) -> Question:
+def encode_question(
+    encoder: Encoder, text: str, turns: Sequence[WeightedText] = (), *, standalone: str = ""
+) -> Question:
     """One forward pass; a question over the window is asked in parts, and their vectors averaged.
 
-    Nothing is cut: every part goes in, and the trace shows them.
+    Nothing is cut: every part goes in, and the trace shows them. Earlier turns add their
+    vectors by their weights.
     """
     parts = split_to_window(encoder, text)
-    mean = encoder.encode_queries(parts).mean(axis=0)
-    return Question(text=text, parts=tuple(parts), vector=_unit(mean))
+    before = [split_to_window(encoder, turn.text) for turn in turns]
+    vectors = encoder.encode_queries([*parts, *(part for each in before for part in each)])
+    ends = np.cumsum([len(parts), *(len(each) for each in before)])
+    means = [_unit(rows.mean(axis=0)) for rows in np.split(vectors, ends[:-1])]
+    weights = [1.0, *(turn.weight for turn in turns)]
+    together = sum(weight * mean for weight, mean in zip(weights, means, strict=True))
+    return Question(
+        text=text,
+        parts=tuple(parts),
+        vector=_unit(np.asarray(together, dtype=np.float32)),
+        turns=tuple(turns),
+        standalone=standalone or text,
+    )
 
 
 def encode_whole(encoder: Encoder, texts: Sequence[str], task: Task) -> Matrix:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from chat.retrieval.conversation import Turn
 from chat.retrieval.fusion import FusedArticle, PassageMatch
 from chat.retrieval.legs import LegResults
 from chat.retrieval.question import Question
+from chat.retrieval.rewriting import Rewriting
 from chat.retrieval.settings import PipelineSettings
 from chat.retrieval.sources import Source
 from kb.search import SearchScope
@@ -31,7 +33,7 @@ class ArticleMatch:
 
     @property
     def score(self) -> float:
-        """The fused score; 0 to the sum of the profile's weights."""
+        """The fused score, a reranker's share in it; 0 to the sum of the profile's weights."""
         return self.fused.score
 
 
@@ -59,9 +61,26 @@ class ContextSpan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Retrieval:
-    """A question and what was found for it; `timings` in milliseconds by step."""
+class Reranking:
+    """What the reranker did: how many articles it read, or why it did not (`skipped`)."""
 
+    reranker: str
+    fingerprint: str
+    articles: int
+    skipped: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retrieval:
+    """A question and what was found for it; `timings` in milliseconds by step.
+
+    `asked` is what was said, after `history`; `question` is what was looked for, and
+    `rewriting` says how the one became the other.
+    """
+
+    asked: str = ""
+    history: tuple[Turn, ...] = ()
+    rewriting: Rewriting
     question: Question
     index: IndexIdentity
     scope: SearchScope
@@ -71,3 +90,4 @@ class Retrieval:
     hits: tuple[ArticleMatch, ...]
     context: tuple[ContextSpan, ...]
     timings: dict[str, float]
+    reranking: Reranking | None = None

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from chat.retrieval.fusion import PassageMatch
-from chat.retrieval.lexemes import QuestionTerms, bm25, count_words
 from chat.retrieval.results import ArticleMatch
 from chat.retrieval.settings import PipelineSettings
 from embeddings.encoders.base import Encoder
+from embeddings.words import passage_weights, word_query
 from kb.blocks import parse_blocks
+from kb.terms import QuestionTerms
+from kb.words import words_of
 
 WINDOW_CHARACTERS = 800
 
@@ -66,12 +68,13 @@ def _windows_by_words(
     places = [
         (article, window) for article in articles for window in cut_windows(article.source.body)
     ]
-    texts = [f"{article.source.title} {article.source.body[s:e]}" for article, (s, e) in places]
-    counts = count_words(texts, [article.source.language for article, _ in places], terms)
-    average = sum(words.size for words in counts) / max(len(counts), 1)
+    texts = [f"{article.source.title}\n{article.source.body[s:e]}" for article, (s, e) in places]
+    words = words_of(texts, [article.source.language for article, _ in places])
+    asked = word_query(terms, phrase_weight=settings.phrase_weight).weights
     found: dict[int, list[PassageMatch]] = {article.source.article_id: [] for article in articles}
-    for (article, (start, end)), words in zip(places, counts, strict=True):
-        share = bm25(words, terms, average_size=average)
+    for (article, (start, end)), said in zip(places, words, strict=True):
+        weights = passage_weights(said)
+        share = sum(weight * weights.get(number, 0.0) for number, weight in asked.items())
         score = settings.passage_words_weight * share
         match = PassageMatch(start=start, end=end, similarity=None, words=share, score=score)
         found[article.source.article_id].append(match)

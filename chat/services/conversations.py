@@ -13,6 +13,7 @@ from django.db.models import Prefetch
 from chat.answering.answer import AnsweredQuestion, answer_question
 from chat.answering.base import Quote
 from chat.models import Citation, Conversation, Message, MessageRole
+from chat.retrieval.conversation import MAX_TURNS, Turn
 from kb.access import Caller, Permission, require
 from kb.errors import Conflict, InvalidInput, NotFound
 from kb.languages import Language
@@ -66,7 +67,8 @@ def access_conversation(caller: Caller, conversation_id: uuid.UUID) -> Conversat
 
 
 def post_message(conversation: Conversation, *, text: str) -> Message:
-    """Ask in a conversation; returns the answer's message, citations included.
+    """Ask in a conversation, after what was said in it; returns the answer's message,
+    citations included.
 
     Question, answer and citations are stored together or not at all, after the encoder is
     done. Raises what `answer_question` raises, and Conflict when the conversation is full.
@@ -76,9 +78,20 @@ def post_message(conversation: Conversation, *, text: str) -> Message:
         text,
         workspace=conversation.workspace,
         include_internal=conversation.include_internal,
+        history=history_of(conversation),
         language=conversation.language,
     )
     return _store_turn(conversation, answered)
+
+
+def history_of(conversation: Conversation) -> list[Turn]:
+    """Its last turns, oldest first; not those that only say there is no answer. One query."""
+    said = conversation.messages.filter(abstained=False).order_by("-number")
+    last = list(said.values_list("role", "text")[:MAX_TURNS])
+    return [
+        Turn(role="visitor" if role == MessageRole.VISITOR else "assistant", text=text)
+        for role, text in reversed(last)
+    ]
 
 
 def _require_room(conversation: Conversation) -> int:
@@ -111,7 +124,7 @@ def _messages(
         conversation=conversation,
         number=count + 1,
         role=MessageRole.VISITOR,
-        text=answered.retrieval.question.text,
+        text=answered.retrieval.asked,
     )
     reply = Message(
         conversation=conversation,
@@ -121,6 +134,7 @@ def _messages(
         abstained=answer.abstained,
         reason=answer.reason,
         confidence=answer.confidence,
+        curated_id=answer.curated.answer_id if answer.curated else None,
         trace_id=answered.trace_id,
     )
     return question, reply

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from chat.models import Trace
+from chat.retrieval.conversation import Turn
 from chat.retrieval.pipeline import retrieve
 from chat.retrieval.results import Retrieval
 from chat.traces import save_trace
 from kb.access import Caller, Permission, require
+from kb.search import NO_FILTERS, Filters
 
 
 def retrieve_for(
@@ -16,11 +18,10 @@ def retrieve_for(
     *,
     question: str,
     profile: str | None = None,
-    collections: Sequence[str] = (),
-    languages: Sequence[str] = (),
-    tags: Sequence[str] = (),
+    history: Sequence[Turn] = (),
+    filters: Filters = NO_FILTERS,
 ) -> tuple[Retrieval, Trace]:
-    """What the caller may find, and the trace saved of it.
+    """What the caller may find, and the trace saved of it; `history` is what was said before.
 
     Raises Forbidden, and what `retrieve` raises; then nothing is saved.
     """
@@ -30,8 +31,7 @@ def retrieve_for(
         workspace=caller.workspace,
         include_internal=caller.include_internal,
         profile=profile,
-        collections=collections,
-        languages=languages,
-        tags=tags,
+        history=history,
+        filters=filters,
     )
     return retrieval, save_trace(caller.workspace, retrieval)

@@ -34,6 +34,7 @@ SETTINGS = {
     "maintenance_work_mem": "256MB",
     "max_connections": "200",
     "max_locks_per_transaction": "1024",
+    "random_page_cost": "1.1",  # the tables are in memory or on an SSD
 }
 SHARED_MEMORY_BYTES = 1 << 30
 

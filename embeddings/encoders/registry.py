@@ -11,6 +11,7 @@ from django.utils.module_loading import import_string
 from embeddings.encoders.api.served import ServedEncoder
 from embeddings.encoders.base import Encoder
 from embeddings.encoders.families import family_of
+from embeddings.encoders.strategies import STRATEGIES
 from embeddings.errors import CheckpointInvalid, UnknownEncoder
 
 _built: dict[tuple[str, bool], Encoder] = {}
@@ -33,12 +34,26 @@ def get_local_encoder(alias: str) -> Encoder:
 
 
 def configuration(alias: str) -> dict[str, Any]:
-    """The settings of `alias`: BACKEND, OPTIONS, STRATEGY, LICENCE."""
+    """The settings of `alias`: BACKEND, OPTIONS, STRATEGY, LICENCE.
+
+    `alias@strategy` is the same encoder with another strategy, to compare the two.
+    """
     configured: dict[str, dict[str, Any]] = settings.ENCODERS
+    base, _, strategy = alias.partition("@")
+    if alias not in configured and base in configured and strategy:
+        if strategy not in STRATEGIES:
+            known = ", ".join(STRATEGIES)
+            raise UnknownEncoder(f"Strategy {strategy!r} is not known; known are: {known}.")
+        return {**configured[base], "STRATEGY": strategy}
     if alias not in configured:
         known = ", ".join(sorted(configured))
         raise UnknownEncoder(f"No encoder is called {alias!r}; configured are: {known}.")
     return configured[alias]
+
+
+def languages_of(alias: str) -> frozenset[str]:
+    """Codes of the languages that the model was trained for; empty for one of many."""
+    return frozenset(configuration(alias).get("LANGUAGES", ()))
 
 
 def forget_encoders() -> None:

@@ -3,7 +3,7 @@
 from embeddings.models.entry import EntryState, IndexEntry
 from embeddings.models.index_version import IndexVersion, Strategy, VersionState
 from embeddings.models.spend import TokenSpend
-from embeddings.models.vectors import ArticleVector, PassageVector
+from embeddings.models.vectors import ArticleVector, PassageVector, PassageWords
 from embeddings.models.worker import WorkerHeartbeat
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "IndexEntry",
     "IndexVersion",
     "PassageVector",
+    "PassageWords",
     "Strategy",
     "TokenSpend",
     "VersionState",

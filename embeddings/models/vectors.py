@@ -7,8 +7,9 @@ the referenced table against writes. `embeddings.partitions` makes and drops the
 
 from __future__ import annotations
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
-from pgvector.django import HalfVectorField
+from pgvector.django import HalfVectorField, SparseVectorField
 
 
 class ArticleVector(models.Model):
@@ -45,3 +46,25 @@ class PassageVector(models.Model):
 
     def __str__(self) -> str:
         return f"passage {self.ordinal} of revision {self.revision_id}"
+
+
+class PassageWords(models.Model):
+    """The words and phrases of a passage and its title, by number (`embeddings.words`).
+
+    `terms` are the numbers of the words alone, for finding; `words` what each word and phrase
+    is worth to BM25, so that the inner product with a question's weights is its score.
+    """
+
+    pk = models.CompositePrimaryKey("index_version_id", "revision_id", "ordinal")
+    index_version_id = models.BigIntegerField()
+    revision_id = models.BigIntegerField()
+    ordinal = models.IntegerField()
+    terms = ArrayField(models.IntegerField())
+    words = SparseVectorField()
+
+    class Meta:
+        managed = False
+        db_table = "embeddings_passagewords"
+
+    def __str__(self) -> str:
+        return f"words of passage {self.ordinal} of revision {self.revision_id}"

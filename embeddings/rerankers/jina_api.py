@@ -1,4 +1,4 @@
-"""Jina's rerankers behind Jina's API."""
+"""Jina's rerankers behind Jina's API, and others behind servers that speak its `/v1/rerank`."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from embeddings.encoders.api.http import Answer
+from embeddings.encoders.api.http import Answer, JsonClient
 from embeddings.encoders.api.jina_account import JINA_URL, jina_client, jina_plan
+from embeddings.encoders.api.keys import key_reader
 from embeddings.encoders.api.remote_calls import Limits, batches, side_by_side
+from embeddings.encoders.api.served import FINGERPRINT
 from embeddings.encoders.api.vectors_wire import InvalidResponse, in_order
 from embeddings.encoders.estimate import open_tokenizer
 from embeddings.encoders.metering import add_tokens
@@ -17,6 +19,7 @@ from embeddings.errors import CheckpointInvalid, TextNotEmbeddable
 
 BATCH_TOKENS = 65_536
 SECONDS = 10.0  # somebody waits for the answer
+OTHER_KEY_NAME = "REMOTE_API_KEY"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,8 +48,9 @@ class JinaApiReranker:
     """The Reranker protocol over `POST /v1/rerank`; asks the API not to cut.
 
     `max_doc_length` (v3 only) is the most tokens of a document. With `tokenizer`, a folder
-    with the model's tokenizer.json, every text is measured before it is sent.
-    Raises CheckpointInvalid.
+    with the model's tokenizer.json, every text is measured before it is sent. A model that
+    Jina does not have needs the `url` of the server that has it (ours, vLLM, Infinity) and its
+    `window`; its key is `api_key`, or REMOTE_API_KEY, or none. Raises CheckpointInvalid.
     """
 
     def __init__(
@@ -58,16 +62,14 @@ class JinaApiReranker:
         plan: str = "free",
         max_doc_length: int = 8192,
         tokenizer: str = "",
+        window: int = 0,
         seconds: float = SECONDS,
     ) -> None:
-        if model not in MODELS:
-            raise CheckpointInvalid(
-                f"No reranker is called {model!r}; there are {', '.join(MODELS)}."
-            )
         if not 1 <= max_doc_length <= 8192:
             raise CheckpointInvalid("max_doc_length must be 1 to 8192.")
+        self.answered_by = ""  # the fingerprint of the model, where the server tells it
         self._seconds = seconds
-        self._name, self._model = model, MODELS[model]
+        self._name, self._model = model, _described(model, url, window)
         self._max_doc_length = max_doc_length
         self._limits = Limits(
             items=self._model.documents,
@@ -75,11 +77,17 @@ class JinaApiReranker:
             threads=jina_plan(plan).concurrency,
         )
         self._counter = open_tokenizer(tokenizer)
-        self._client = jina_client(url, api_key=api_key, plan=plan)
+        self._client = (
+            jina_client(url, api_key=api_key, plan=plan)
+            if model in MODELS
+            else _client_of_another(url, api_key)
+        )
 
     @property
     def fingerprint(self) -> str:
         """Model and the length of documents; the key is not in it."""
+        if self._name not in MODELS:
+            return f"rerank-api:{self._name}"
         length = f":{self._max_doc_length}" if self._model.listwise else ""
         return f"jina-api:{self._name}{length}"
 
@@ -140,6 +148,7 @@ class JinaApiReranker:
             body["max_doc_length"] = self._max_doc_length
         tokens = self.count_tokens(question, documents)
         answer = self._client.post("/rerank", body, tokens=tokens, seconds=self._seconds)
+        self.answered_by = answer.headers.get(FINGERPRINT, "")
         add_tokens(answer.tokens or 0)
         try:
             return self._read(answer, len(documents))
@@ -161,3 +170,20 @@ class JinaApiReranker:
         if not lowest - 0.01 <= score <= 1.01:
             raise InvalidResponse(f"a score of {score} where {lowest} to 1 was expected")
         return min(1.0, max(0.0, (score - lowest) / (1 - lowest)))
+
+
+def _described(model: str, url: str, window: int) -> RerankModel:
+    if model in MODELS:
+        return MODELS[model]
+    if url == JINA_URL or window < 1:
+        raise CheckpointInvalid(
+            f"No reranker is called {model!r}; there are {', '.join(MODELS)}. One of another "
+            "server needs the options url and window."
+        )
+    return RerankModel(window=window)
+
+
+def _client_of_another(url: str, api_key: str) -> JsonClient:
+    return JsonClient(
+        url, key=key_reader(api_key, setting=OTHER_KEY_NAME), key_name=OTHER_KEY_NAME, attempts=2
+    )

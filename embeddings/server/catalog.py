@@ -11,7 +11,7 @@ from django.conf import settings
 from embeddings.encoders.base import Encoder
 from embeddings.encoders.registry import get_local_encoder
 from embeddings.rerankers.base import Reranker
-from embeddings.rerankers.registry import get_reranker
+from embeddings.rerankers.registry import get_local_reranker
 from embeddings.server.problems import Refused
 
 
@@ -49,7 +49,7 @@ class Catalog:
 def load_catalog(encoders: Sequence[str], rerankers: Sequence[str]) -> Catalog:
     """Build and load each of them now. Raises what an encoder raises that cannot be loaded."""
     built = {alias: get_local_encoder(alias) for alias in encoders}
-    ranking = {alias: get_reranker(alias) for alias in rerankers}
+    ranking = {alias: get_local_reranker(alias) for alias in rerankers}
     everything: list[Encoder | Reranker] = [*built.values(), *ranking.values()]
     for each in everything:
         load = getattr(each, "load", None)

@@ -5,6 +5,7 @@ from kb.models.collection import Collection
 from kb.models.event import ArticleEvent, EventKind
 from kb.models.keys import ApiKey, Scope
 from kb.models.revision import Audience, Revision
+from kb.models.term_count import TermCount
 from kb.models.workspace import Membership, Role, Workspace
 
 __all__ = [
@@ -19,5 +20,6 @@ __all__ = [
     "Revision",
     "Role",
     "Scope",
+    "TermCount",
     "Workspace",
 ]

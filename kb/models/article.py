@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Self
 
 from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.db.models import F, Q
 
@@ -105,7 +106,12 @@ class Article(models.Model):
                 name="published_means_a_revision",
             ),
         ]
-        indexes = [models.Index(fields=["workspace", "state"], name="article_by_state")]
+        indexes = [
+            models.Index(fields=["workspace", "state"], name="article_by_state"),
+            GinIndex(fields=["tags"], name="article_by_tag"),
+            models.Index(fields=["workspace", "source"], name="article_by_source"),
+            models.Index(fields=["workspace", "published_at"], name="article_by_published"),
+        ]
 
     def __str__(self) -> str:
         return self.latest_revision.title if self.latest_revision else f"Article {self.pk}"

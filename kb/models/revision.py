@@ -54,7 +54,10 @@ class Revision(models.Model):
                 condition=models.Q(audience__in=Audience.values), name="revision_audience_known"
             ),
         ]
-        indexes = [GinIndex(fields=["search"], name="revision_search")]
+        indexes = [
+            GinIndex(fields=["search"], name="revision_search"),
+            models.Index(fields=["language", "audience", "workspace"], name="revision_by_language"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.title} (revision {self.number})"

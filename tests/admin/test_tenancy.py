@@ -9,13 +9,23 @@ from django.contrib import admin
 from django.test import Client
 from django.urls import reverse
 
-from chat.models import Citation, Conversation, Message, RetrievalProfile, Trace
+from chat.models import (
+    Citation,
+    Conversation,
+    EvaluationRun,
+    LabelledQuestion,
+    Message,
+    QuestionSet,
+    RetrievalProfile,
+    Trace,
+)
 from embeddings.models import IndexEntry, WorkerHeartbeat
 from embeddings.services.entries import ensure_entries
 from kb.admin.base import TenantAdmin
 from kb.models import Article, Collection, Workspace
 from kb.services import create_api_key
 from tests.admin.conftest import SignIn
+from tests.chat.test_curated import curate
 from tests.factories import add_revision, live, make_article
 
 SECRET = "Zanzibar"
@@ -35,6 +45,7 @@ def furnish(workspace: Workspace, word: str) -> dict[str, Any]:
     ensure_entries(live(workspace), bulk=False)
     key, _ = create_api_key(workspace, name=f"{word} key", scopes=["chat"])
     RetrievalProfile.objects.create(workspace=workspace, name=f"{word}-profile")
+    curate(workspace, f"{word} question?", text=f"{word} approved", sources=(article,))
     trace = Trace.objects.create(
         workspace=workspace, question=f"{word}?", index_version_id=1, profile="p", detail={}
     )
@@ -45,6 +56,14 @@ def furnish(workspace: Workspace, word: str) -> dict[str, Any]:
     Citation.objects.create(
         message=message, number=1, article_id=article.pk, revision_id=1,
         title=f"{word} cited", start=0, end=1, quote=word,
+    )  # fmt: skip
+    asked = QuestionSet.objects.create(workspace=workspace, name=f"{word} questions", slug="set")
+    LabelledQuestion.objects.create(
+        question_set=asked, key="k", text=f"{word} labelled", origin="manual"
+    )
+    EvaluationRun.objects.create(
+        workspace=workspace, question_set=asked, dataset=f"{word} set", index_version_id=1,
+        index_version_number=1, encoder="hash", fingerprint="f", profile=f"{word}-profile",
     )  # fmt: skip
     return {"article": article, "key": key}
 

@@ -10,10 +10,12 @@ from django.contrib.auth.models import User
 from playwright.sync_api import Browser, Page, expect
 from pytest_django.live_server_helper import LiveServer
 
+from chat.models import CuratedAnswer
 from embeddings.encoders.metering import add_tokens
 from embeddings.loop import embed_pending
 from embeddings.spending import spending
 from kb.models import Article, Membership, Workspace
+from tests.chat.test_curated import curate
 from tests.factories import live, make_article, make_workspace
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -77,6 +79,7 @@ def test_article_is_written_previewed_published_and_becomes_searchable(
 def test_pages_fit_a_phone_and_are_accessible(page: Page, workspace: Workspace) -> None:
     article = make_article(workspace)
     embed_pending(live(workspace))
+    curated = curate(workspace, sources=(article,))
     with spending(workspace_id=workspace.pk, encoder="jina-api"):
         add_tokens(12_345)
     for path in (
@@ -84,9 +87,37 @@ def test_pages_fit_a_phone_and_are_accessible(page: Page, workspace: Workspace) 
         "/admin/kb/article/",
         f"/admin/kb/article/{article.pk}/change/",
         "/admin/embeddings/tokenspend/",
+        "/admin/chat/curatedanswer/",
+        "/admin/chat/curatedanswer/add/",
+        f"/admin/chat/curatedanswer/{curated.pk}/change/",
+        "/admin/chat/curatedanswer/import/",
     ):
         page.goto(path)
         assert violations(page) == []
         page.set_viewport_size({"width": 390, "height": 844})
         assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
         page.set_viewport_size({"width": 1280, "height": 900})
+
+
+def test_curated_answer_is_written_after_a_look_at_its_near_duplicates(
+    page: Page, workspace: Workspace
+) -> None:
+    article = make_article(workspace, title="Refund policy")
+    curate(workspace, "how long may a refund to my card take")
+    page.goto("/admin/chat/curatedanswer/add/")
+    page.fill("[name=question]", "how long may a refund to the card take")
+    if page.locator("select[name=workspace]").count():
+        page.select_option("select[name=workspace]", str(workspace.pk), force=True)
+    near = page.locator("[data-near-url] a")
+    expect(near).to_have_text("how long may a refund to my card take")
+    page.fill("[name=text]", "Five days.")
+    box = page.get_by_label("Find an article")
+    box.fill("Refund")
+    expect(page.locator("#ub-articles option")).to_have_count(1)
+    box.fill(f"#{article.pk} Refund policy")  # as choosing it does
+    expect(page.locator("[name=sources]")).to_have_value(f"#{article.pk} Refund policy")
+    assert violations(page) == []
+    page.click("button[name=_save]")
+    expect(page.get_by_text("was added successfully").first).to_be_visible()
+    made = CuratedAnswer.objects.get(text="Five days.")
+    assert [source.article_id for source in made.sources.all()] == [article.pk]

@@ -61,13 +61,22 @@ def test_quotes_are_verbatim_for_any_markdown(
 
 
 def test_the_sentence_that_answers_is_quoted(workspace: Workspace, publish: Publish) -> None:
-    publish(
-        title="Refunds",
-        body="We like our clients. A refund by card takes five working days. Call us any time.",
-    )
+    around = "We like our clients and greet each of them by name, every day of the year. " * 4
+    body = f"{around}A refund by card takes five working days. {around}"
+    publish(title="Refunds", body=body)
     answer = ask("how many working days does a card refund take", workspace).answer
-    assert answer.citations[0].quote == "A refund by card takes five working days."
-    assert answer.text.startswith("A refund by card takes five working days. [1]")
+    quote = answer.citations[0].quote
+    assert "A refund by card takes five working days." in quote
+    assert len(quote) <= 300
+    assert answer.citations[0].start == body.index(quote)
+
+
+def test_short_paragraph_is_quoted_whole(workspace: Workspace, publish: Publish) -> None:
+    body = "A refund by card takes five working days. By bank transfer it takes one more."
+    publish(title="Refunds", body=f"{body}\n\nOther words.")
+    answer = ask("how many working days does a card refund take", workspace).answer
+    assert answer.citations[0].quote == body
+    assert answer.text.startswith(f"{body} [1]")
 
 
 def test_lead_in_takes_its_list_with_it(workspace: Workspace, publish: Publish) -> None:

@@ -42,7 +42,7 @@ def test_retrieve_gives_articles_context_and_a_trace(api: APIClient, publish: Pu
     assert found["index"]["encoder"] == "hash"
     [hit] = found["hits"]
     assert (hit["article_id"], hit["external_id"]) == (article.pk, "refunds")
-    assert set(hit["legs"]) == {"passage", "passage_words", "article", "article_words"}
+    assert set(hit["legs"]) == {"passage", "passage_words", "article", "article_words", "title"}
     [span] = found["context"]
     assert span["text"] == BODY[span["start"] : span["end"]] == BODY
     trace = Trace.objects.get(pk=found["trace_id"])
@@ -59,7 +59,7 @@ def test_message_is_answered_with_verbatim_citations(
     assert answer["role"] == "assistant"
     assert answer["abstained"] is False
     assert answer["reason"] == ""
-    assert "A refund takes five days. [1]" in str(answer["text"])
+    assert "A refund takes five days. Weekends do not count. [1]" in str(answer["text"])
     assert answer["citations"]
     for citation in answer["citations"]:  # type: ignore[attr-defined]
         assert citation["quote"] == BODY[citation["start"] : citation["end"]]
@@ -203,6 +203,9 @@ def test_nul_is_refused(api: APIClient) -> None:
         {"question": "refund", "languages": ["xx"]},
         {"question": "refund", "tags": "cash"},
         {"question": "refund", "collections": ["a"] * 51},
+        {"question": "refund", "sources": "wiki"},
+        {"question": "refund", "audience": "everyone"},
+        {"question": "refund", "updated_after": "last week"},
     ],
 )
 def test_malformed_requests_are_problems(api: APIClient, given: dict[str, object]) -> None:

@@ -1,152 +1,272 @@
-"""Fusion: sound for any number of articles, and better than its parts."""
+"""Fusion: sound for any number of articles, and every voice heard as much as it should be."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chat.retrieval.fusion import fuse
+from chat.retrieval.candidates import Candidates, best_revisions
+from chat.retrieval.fusion import FOREIGN, VOICES, FusedArticle, fuse
 from chat.retrieval.legs import LegResults
-from chat.retrieval.lexemes import QuestionTerms
 from chat.retrieval.settings import PipelineSettings
+from embeddings.scoring import ScoredPassage
 from embeddings.search import ArticleHit, PassageHit
+from embeddings.words import WordHit, WordQuery
 from kb.search import TextHit
+from kb.terms import QuestionTerms
 
-SETTINGS = PipelineSettings()
-TERMS = QuestionTerms(documents=3, weights={"en": {"refund": 1.0}})
-NO_TERMS = QuestionTerms(documents=0, weights={})
+# Not the shipped ones, which may be fitted anew.
+SETTINGS = PipelineSettings(
+    passage_weight=1.0,
+    passage_words_weight=1.0,
+    article_weight=0.1,
+    article_words_weight=0.1,
+    title_weight=0.1,
+    support_weight=0.2,
+)
+PLAIN = replace(SETTINGS, support_weight=0.0, title_weight=0.0)
+ENGLISH = frozenset({"en"})
 
 
-def passage(article: int, score: float, *, revision: int = 0, start: int = 0) -> PassageHit:
-    return PassageHit(
+def passage(
+    article: int,
+    similarity: float,
+    words: float = 0.0,
+    *,
+    revision: int = 0,
+    at: int = 0,
+    language: str = "en",
+) -> ScoredPassage:
+    return ScoredPassage(
         article_id=article,
         revision_id=revision or article * 10,
-        ordinal=start,
-        start=start,
-        end=start + 10,
-        score=score,
+        language=language,
+        ordinal=at,
+        start=at,
+        end=at + 10,
+        similarity=similarity,
+        words=words,
     )
-
-
-def near(article: int, score: float) -> ArticleHit:
-    return ArticleHit(article_id=article, revision_id=article * 10, score=score)
-
-
-def text(article: int, score: float) -> TextHit:
-    return TextHit(article_id=article, revision_id=article * 10, score=score)
 
 
 def legs(
-    passages: tuple[tuple[PassageHit, float], ...] = (),
-    articles: tuple[ArticleHit, ...] = (),
-    texts: tuple[TextHit, ...] = (),
-    terms: QuestionTerms = TERMS,
+    passages: Mapping[int, float] | None = None,
+    words: Mapping[int, float] | None = None,
+    articles: Mapping[int, float] | None = None,
+    texts: Mapping[int, float] | None = None,
 ) -> LegResults:
+    """What each leg found, by article."""
+    near, said = passages or {}, words or {}
+    place = {"ordinal": 0, "start": 0, "end": 10}
     return LegResults(
-        terms=terms,
-        passages=tuple(hit for hit, _ in passages),
-        passage_words=tuple(words for _, words in passages),
-        articles=articles,
-        texts=texts,
+        terms=QuestionTerms(documents=3, languages={}),
+        words=WordQuery(weights={}, terms=()),
+        passages=tuple(
+            PassageHit(article_id=a, revision_id=a * 10, score=s, **place) for a, s in near.items()
+        ),
+        passage_words=tuple(
+            WordHit(article_id=a, revision_id=a * 10, score=s, **place) for a, s in said.items()
+        ),
+        articles=tuple(
+            ArticleHit(article_id=a, revision_id=a * 10, score=s)
+            for a, s in (articles or {}).items()
+        ),
+        texts=tuple(
+            TextHit(article_id=a, revision_id=a * 10, score=s) for a, s in (texts or {}).items()
+        ),
     )
+
+
+def candidates(
+    *passages: ScoredPassage,
+    others: Iterable[int] = (),
+    titles: Mapping[int, float] | None = None,
+) -> Candidates:
+    """These passages' articles, and `others` that have none; titles by article."""
+    articles = {*(each.article_id for each in passages), *others}
+    return Candidates(
+        revisions={article: article * 10 for article in articles},
+        passages=passages,
+        titles={article * 10: share for article, share in (titles or {}).items()},
+    )
+
+
+def order(found: list[FusedArticle]) -> list[int]:
+    return [each.article_id for each in found]
 
 
 def test_nothing_found_is_nothing() -> None:
-    assert fuse(legs(), SETTINGS) == []
-    assert fuse(legs(terms=NO_TERMS), SETTINGS) == []
+    assert fuse(legs(), Candidates(), SETTINGS) == []
 
 
-def test_one_article_has_a_plain_score() -> None:
-    [only] = fuse(legs(((passage(1, 0.5), 0.4),), (near(1, 0.6),), (text(1, 1.1),)), SETTINGS)
-    assert only.legs == pytest.approx(
-        {"passage": 0.5, "passage_words": 0.4, "article": 0.6, "article_words": 0.5}
-    )
-    assert only.score == pytest.approx(0.5 + 0.4 + 0.3 * 0.6 + 0.3 * 0.5)
-
-
-def test_score_of_an_article_does_not_depend_on_the_others() -> None:
-    alone = fuse(legs(((passage(1, 0.5), 0.4),), (near(1, 0.6),), (text(1, 1.1),)), SETTINGS)
-    among = fuse(
-        legs(
-            ((passage(1, 0.5), 0.4), (passage(2, 0.3), 0.0)),
-            (near(1, 0.6), near(2, 0.1)),
-            (text(1, 1.1), text(2, 0.2)),
-        ),
+def test_sum_of_one_article_is_plain() -> None:
+    [only] = fuse(
+        legs(articles={1: 0.6}, texts={1: 0.5}),
+        candidates(passage(1, 0.5, 0.4), titles={1: 0.8}),
         SETTINGS,
     )
-    assert among[0].score == alone[0].score
+    assert tuple(only.legs) == VOICES
+    assert only.legs == pytest.approx(
+        {"passage": 0.5, "passage_words": 0.4, "article": 0.6, "article_words": 0.5, "title": 0.8}
+    )
+    assert only.score == pytest.approx(0.5 + 0.4 + 0.1 * 0.6 + 0.1 * 0.5 + 0.1 * 0.8)
+
+
+def test_sum_of_an_article_does_not_depend_on_the_others() -> None:
+    mine = passage(1, 0.5, 0.4)
+    [alone] = fuse(legs(articles={1: 0.6}, texts={1: 0.5}), candidates(mine), SETTINGS)
+    among = fuse(
+        legs({2: 0.3}, {2: 0.1}, {1: 0.6, 2: 0.1}, {1: 0.5, 2: 0.2}),
+        candidates(mine, passage(2, 0.3)),
+        SETTINGS,
+    )
+    assert among[0] == alone
 
 
 def test_meaning_and_words_must_meet_in_one_passage() -> None:
-    both = (passage(1, 0.5), 0.5)
-    apart = ((passage(2, 0.6), 0.0), (passage(2, 0.1, start=50), 0.6))
-    assert [each.article_id for each in fuse(legs((both, *apart)), SETTINGS)] == [1, 2]
+    apart = (passage(2, 0.6, 0.0), passage(2, 0.1, 0.6, at=50))
+    found = fuse(legs(), candidates(passage(1, 0.5, 0.5), *apart), PLAIN)
+    assert order(found) == [1, 2]
+    assert [match.start for match in found[1].passages] == [50, 0]
 
 
-def test_article_found_by_words_alone_is_ranked_with_the_others() -> None:
+def test_second_passage_supports_the_first() -> None:
+    strong = (passage(2, 0.5, 0.4), passage(2, 0.5, 0.3, at=50))
+    weak = (passage(1, 0.5, 0.4), passage(1, 0.1, 0.0, at=50))
+    given = candidates(*weak, *strong)
+    assert order(fuse(legs(), given, SETTINGS)) == [2, 1]
+    assert order(fuse(legs(), given, replace(SETTINGS, support_weight=0.0))) == [1, 2]
+    best = {each.article_id: each.score for each in fuse(legs(), given, SETTINGS)}
+    assert best[2] == pytest.approx((0.9 + 0.2 * 0.8) / 1.2)
+
+
+def test_only_passage_supports_itself() -> None:
+    many = [passage(2, 0.5, 0.4, at=at) for at in range(0, 100, 10)]
+    found = fuse(legs(), candidates(passage(1, 0.5, 0.4), *many), SETTINGS)
+    assert found[0].score == pytest.approx(found[1].score) == pytest.approx(0.9)
+    assert order(found) == [1, 2]
+
+
+def test_title_decides_between_equals() -> None:
+    given = candidates(passage(1, 0.5), passage(2, 0.5), titles={2: 0.4})
+    assert order(fuse(legs(), given, SETTINGS)) == [2, 1]
+    assert order(fuse(legs(), given, PLAIN)) == [1, 2]
+
+
+def test_similarities_of_a_language_that_the_model_does_not_speak_count_little() -> None:
+    noisy, sure = passage(1, 0.8, 0.1, language="zh"), passage(2, 0.5, 0.3, language="zh")
+    given, found = candidates(noisy, sure), legs(articles={1: 0.8, 2: 0.5})
+    assert order(fuse(found, given, SETTINGS)) == [1, 2]
+    assert order(fuse(found, given, SETTINGS, spoken=ENGLISH)) == [2, 1]
+    assert order(fuse(found, given, SETTINGS, spoken=frozenset({"en", "zh"}))) == [1, 2]
+    [best, _] = fuse(found, given, SETTINGS, spoken=ENGLISH)
+    assert best.score == pytest.approx(FOREIGN * 0.5 + 0.3 + 0.1 * FOREIGN * 0.5)
+    assert best.legs["passage"] == 0.5  # as it is: only its say is small
+
+
+def test_spoken_language_keeps_its_say_beside_another() -> None:
+    given = candidates(passage(1, 0.5, 0.2), passage(2, 0.6, 0.2, language="zh"))
+    assert order(fuse(legs(), given, SETTINGS, spoken=ENGLISH)) == [1, 2]
+
+
+def test_article_that_is_not_embedded_stands_by_its_words() -> None:
     found = fuse(
-        legs(
-            ((passage(1, 0.3), 0.0), (passage(2, 0.1), 0.0)),
-            (near(1, 0.3), near(2, 0.1)),
-            (text(3, 2.2),),
-        ),
+        legs({1: 0.5, 2: 0.3}, articles={1: 0.5, 2: 0.3}, texts={3: 0.9, 2: 0.1}),
+        candidates(passage(1, 0.5), passage(2, 0.3), others=[3]),
         SETTINGS,
     )
-    assert [each.article_id for each in found] == [3, 1, 2]
+    assert order(found) == [3, 1, 2]
     assert found[0].passages == ()
-    assert found[0].legs["passage"] is None
+    assert (found[0].legs["passage"], found[0].legs["article"]) == (None, None)
+    # The worst similarities that were found, half the words in a passage's place, and its own.
+    assert found[0].score == pytest.approx(0.3 + 0.5 * 0.9 + 0.1 * 0.3 + 0.1 * 0.9)
+
+
+def test_article_that_is_not_embedded_and_says_little_comes_last() -> None:
+    found = fuse(
+        legs({1: 0.5, 2: 0.3}, texts={3: 0.1, 2: 0.1}),
+        candidates(passage(1, 0.5), passage(2, 0.3, 0.1), others=[3]),
+        SETTINGS,
+    )
+    assert order(found) == [1, 2, 3]
 
 
 def test_passages_of_an_older_revision_are_left_out() -> None:
-    found = fuse(
-        legs(((passage(1, 0.9, revision=9), 0.9), (passage(1, 0.2, revision=10), 0.1))), SETTINGS
-    )
-    assert [each.revision_id for each in found] == [10]
-    assert [match.similarity for match in found[0].passages] == [0.2]
+    old, new = passage(1, 0.9, 0.9, revision=9), passage(1, 0.2, 0.1, revision=10)
+    [found] = fuse(legs(), candidates(old, new), SETTINGS)
+    assert [match.similarity for match in found.passages] == [0.2]
 
 
-def test_weights_switch_legs_off() -> None:
+def test_weights_switch_voices_off() -> None:
     settings = PipelineSettings(passage_weight=0, article_weight=0, article_words_weight=0)
-    found = fuse(legs(((passage(1, 0.9), 0.1), (passage(2, 0.1), 0.2))), settings)
-    assert [each.article_id for each in found] == [2, 1]
+    given = candidates(passage(1, 0.9, 0.1), passage(2, 0.1, 0.2))
+    assert order(fuse(legs(), given, settings)) == [2, 1]
 
 
 def test_ties_are_in_a_stable_order() -> None:
-    found = fuse(legs(((passage(7, 0.5), 0.0), (passage(3, 0.5), 0.0))), SETTINGS)
-    assert [each.article_id for each in found] == [3, 7]
+    given = candidates(passage(7, 0.5), passage(3, 0.5), passage(5, 0.5), passage(5, 0.5, at=20))
+    found = fuse(legs(), given, SETTINGS)
+    assert order(found) == [3, 5, 7]
+    assert [match.start for match in found[1].passages] == [0, 20]
+
+
+def test_candidates_are_the_best_of_the_sum() -> None:
+    found = legs({1: 0.9, 2: 0.5, 3: 0.2}, {1: 0.1, 2: 0.9, 3: 0.1})
+    settings = replace(SETTINGS, scored_articles=2)
+    assert best_revisions(found, settings) == {2: 20, 1: 10}
+    assert list(best_revisions(found, SETTINGS)) == [2, 1, 3]
+
+
+def test_name_that_one_article_only_has_makes_it_a_candidate() -> None:
+    found = legs({article: 1 - article / 100 for article in range(1, 30)}, {99: 0.4}, {}, {99: 0.4})
+    assert 99 in best_revisions(found, replace(SETTINGS, scored_articles=5))
+
+
+def test_worst_of_a_full_leg_is_no_better_than_what_it_left_out() -> None:
+    settings = replace(SETTINGS, scored_articles=1, passage_candidates=2)
+    assert best_revisions(legs({1: 0.5, 2: 0.4}, {3: 0.4, 4: 0.39}), settings) == {1: 10}
+
+
+def test_newest_revision_of_an_article_is_the_candidate() -> None:
+    found = legs({1: 0.5}, {1: 0.5})
+    newer = replace(found, texts=(TextHit(article_id=1, revision_id=12, score=0.1),))
+    assert best_revisions(newer, SETTINGS) == {1: 12}
 
 
 scores = st.floats(-1, 1, allow_nan=False)
-shares = st.floats(0, 1, allow_nan=False)
+shares = st.floats(0, 1.5, allow_nan=False)
 ids = st.integers(1, 6)
 
 
 @given(
-    st.lists(st.tuples(ids, scores, shares, st.integers(0, 500)), max_size=20),
-    st.lists(st.tuples(ids, scores), max_size=6, unique_by=lambda pair: pair[0]),
-    st.lists(st.tuples(ids, st.floats(0, 50)), max_size=6, unique_by=lambda pair: pair[0]),
-    st.sampled_from([TERMS, NO_TERMS]),
+    st.lists(
+        st.tuples(ids, scores, shares, st.integers(0, 500), st.sampled_from(["en", "de"])),
+        max_size=20,
+    ),
+    st.dictionaries(ids, scores),
+    st.dictionaries(ids, shares),
+    st.dictionaries(ids, shares),
 )
-def test_any_legs_give_finite_scores_once_per_article(
-    passages: list[tuple[int, float, float, int]],
-    articles: list[tuple[int, float]],
-    texts: list[tuple[int, float]],
-    terms: QuestionTerms,
+def test_any_finds_give_finite_sums_once_per_article(
+    passages: list[tuple[int, float, float, int, str]],
+    articles: dict[int, float],
+    texts: dict[int, float],
+    titles: dict[int, float],
 ) -> None:
+    scored = [passage(a, s, w, at=at, language=lang) for a, s, w, at, lang in passages]
+    given = candidates(*scored, others={*articles, *texts}, titles=titles)
     found = fuse(
-        legs(
-            tuple((passage(a, score, start=at), words) for a, score, words, at in passages),
-            tuple(near(*each) for each in articles),
-            tuple(text(*each) for each in texts),
-            terms,
-        ),
+        legs({each[0]: each[1] for each in passages}, {}, articles, texts),
+        given,
         SETTINGS,
+        spoken=ENGLISH,
     )
-    assert sorted(each.article_id for each in found) == sorted(
-        {each[0] for each in (*passages, *articles, *texts)}
-    )
+    assert sorted(order(found)) == sorted(given.revisions)
     assert all(math.isfinite(each.score) for each in found)
     assert [each.score for each in found] == sorted((e.score for e in found), reverse=True)
+    assert sum(len(each.passages) for each in found) == len(passages)

@@ -125,3 +125,15 @@ def test_public_conversation_stays_public_whoever_writes_in_it(
     assert "zeppelin" not in answer.content.decode()
     assert "zeppelin" not in api.get(path).content.decode()
     assert not Trace.objects.filter(include_internal=True).exists()
+
+
+def test_asking_for_internal_articles_opens_nothing(
+    workspace: Workspace, api: APIClient, internal_api: APIClient, publish: Publish
+) -> None:
+    answer_always(workspace)
+    article = publish(title="Goodwill", body=SECRET, audience="internal")
+    asked = {"question": QUESTION, "audience": "internal"}
+    assert api.post(RETRIEVE, asked).json()["hits"] == []
+    [hit] = internal_api.post(RETRIEVE, asked).json()["hits"]
+    assert hit["article_id"] == article.pk
+    assert internal_api.post(RETRIEVE, {**asked, "audience": "public"}).json()["hits"] == []

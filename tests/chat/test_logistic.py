@@ -1,11 +1,18 @@
-"""The arithmetic that the shipped confidence was fitted with (benchmarks/logistic.py)."""
+"""The arithmetic that a confidence is fitted with."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from benchmarks.logistic import auroc, calibration_error, fit, operating_points, probability
+from chat.evaluation.logistic import (
+    calibration_error,
+    fit,
+    fit_standardised,
+    log_loss,
+    probability,
+    reliability,
+)
 
 CHANCE = np.random.default_rng(1)
 
@@ -31,28 +38,45 @@ def test_separable_labels_stay_finite() -> None:
     assert np.isfinite(fit(features, np.array([0.0, 1.0]), np.ones(2))).all()
 
 
-@pytest.mark.parametrize(
-    ("labels", "scores", "expected"),
-    [
-        ([0, 0, 1, 1], [0.1, 0.2, 0.3, 0.4], 1.0),
-        ([1, 1, 0, 0], [0.1, 0.2, 0.3, 0.4], 0.0),
-        ([0, 1], [0.5, 0.5], 0.5),
-        ([0, 1, 0, 1], [0.1, 0.2, 0.3, 0.4], 0.75),
-    ],
-)
-def test_auroc(labels: list[int], scores: list[float], expected: float) -> None:
-    assert auroc(np.array(labels), np.array(scores)) == expected
+def test_the_scale_of_a_feature_does_not_matter() -> None:
+    features = CHANCE.normal(size=(300, 2))
+    labels = (features[:, 0] + CHANCE.normal(size=300) > 0).astype(float)
+    plain = fit_standardised(features, labels)
+    stretched = fit_standardised(features * [1000.0, 0.001] + 5.0, labels)
+    assert probability(features, plain) == pytest.approx(
+        probability(features * [1000.0, 0.001] + 5.0, stretched), abs=1e-6
+    )
+    assert plain[1] > 5 * abs(plain[2])
 
 
-def test_auroc_of_one_kind_alone_is_undefined() -> None:
-    assert np.isnan(auroc(np.ones(3), np.arange(3.0)))
+def test_a_feature_that_never_varies_gets_no_coefficient() -> None:
+    features = np.column_stack([CHANCE.normal(size=100), np.full(100, 0.7)])
+    labels = (features[:, 0] > 0).astype(float)
+    found = fit_standardised(features, labels)
+    assert found[2] == 0.0
+    assert np.isfinite(found).all()
 
 
-def test_operating_points() -> None:
-    correct = np.array([1.0, 0.0, 0.0, 1.0])
-    answerable = np.array([1.0, 1.0, 0.0, 1.0])
-    scores = np.array([0.9, 0.6, 0.7, 0.2])
-    [point] = operating_points(correct, answerable, scores, np.array([0.5]))
-    assert point.answered == pytest.approx(2 / 3)
-    assert point.wrong == pytest.approx(2 / 3)
-    assert point.declined == 0.0
+@pytest.mark.parametrize("label", [0.0, 1.0])
+def test_labels_of_one_kind_alone_stay_finite(label: float) -> None:
+    features = CHANCE.normal(size=(20, 2))
+    found = fit_standardised(features, np.full(20, label))
+    assert np.isfinite(found).all()
+    assert probability(features, found) == pytest.approx(np.full(20, label), abs=0.01)
+
+
+def test_log_loss_is_lowest_for_the_true_probability() -> None:
+    scores = CHANCE.random(5000)
+    labels = (CHANCE.random(5000) < scores).astype(float)
+    assert log_loss(labels, scores) < log_loss(labels, np.full(5000, 0.5))
+    assert log_loss(labels, scores) < log_loss(labels, scores**2)
+    assert np.isfinite(log_loss(np.array([0.0, 1.0]), np.array([1.0, 0.0])))
+
+
+def test_reliability_by_hand() -> None:
+    labels, scores = np.array([1.0, 0.0, 1.0, 0.0]), np.array([0.9, 0.2, 0.7, 0.4])
+    assert reliability(labels, scores, bins=2) == [
+        pytest.approx((0.3, 0.0, 2)), pytest.approx((0.8, 1.0, 2)),
+    ]  # fmt: skip
+    assert calibration_error(labels, scores, bins=2) == pytest.approx((0.3 + 0.2) / 2)
+    assert len(reliability(labels, scores, bins=10)) == 4

@@ -20,6 +20,7 @@ from chat.retrieval.question import (
 )
 from embeddings.encoders.base import Matrix, Task
 from embeddings.encoders.hash import HashEncoder
+from kb.terms import WeightedText
 
 
 class NarrowEncoder(HashEncoder):
@@ -106,3 +107,26 @@ def test_texts_over_the_window_are_means_and_none_is_cut() -> None:
     assert np.allclose(np.linalg.norm(vectors, axis=1), 1.0, atol=1e-5)
     assert np.allclose(vectors[0], encoder.encode(["short"], Task.RETRIEVAL_PASSAGE)[0])
     assert encode_whole(encoder, [], Task.RETRIEVAL_PASSAGE).shape == (0, encoder.dimension)
+
+
+def test_turns_before_add_their_direction_by_their_weight() -> None:
+    encoder = HashEncoder()
+    alone = encode_question(encoder, "for my spouse").vector
+    before = encode_question(encoder, "the pension").vector
+    turn = WeightedText(text="the pension", weight=0.5)
+    asked = encode_question(encoder, "for my spouse", [turn])
+    expected = alone + 0.5 * before
+    assert asked.vector == pytest.approx(expected / np.linalg.norm(expected), abs=1e-6)
+    assert asked.text == "for my spouse"
+    assert [each.weight for each in asked.texts] == [1.0, 0.5]
+
+
+def test_question_and_history_over_the_window_are_asked_in_parts() -> None:
+    encoder = NarrowEncoder()
+    long = " ".join(f"word{number}" for number in range(25))
+    turns = [WeightedText(text=f"before {long}", weight=0.7), WeightedText(text="so", weight=0.5)]
+    asked = encode_question(encoder, long, turns)
+    assert " ".join(asked.parts) == long
+    assert np.linalg.norm(asked.vector) == pytest.approx(1.0)
+    own = encode_question(encoder, long).vector
+    assert 0.5 < float(asked.vector @ own) < 1

@@ -13,7 +13,7 @@ from pytest_django import Settings
 
 from config.encoders import encoder_presets, read_encoders, reranker_presets
 from embeddings.encoders.families import FAMILIES
-from embeddings.encoders.registry import get_encoder
+from embeddings.encoders.registry import get_encoder, languages_of
 from embeddings.errors import CheckpointInvalid
 from tests.checkpoints.sentence_layout import write_sentence_layout
 from tests.families import entry
@@ -105,12 +105,33 @@ def test_encoders_from_a_file(settings: Settings, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("alias", "languages"),
+    [
+        ("minilm", {"en"}),
+        ("minilm@chunks", {"en"}),
+        ("jina-v2-base-de", {"en", "de"}),
+        ("bge-m3", set()),
+        ("mine", {"pl", "cs"}),
+        ("many", set()),
+    ],
+)
+def test_encoder_says_which_languages_its_model_was_trained_for(
+    settings: Settings, tmp_path: Path, alias: str, languages: set[str]
+) -> None:
+    file = tmp_path / "encoders.toml"
+    file.write_text('[mine]\nfamily = "short"\nlanguages = "pl cs"\n[many]\nfamily = "jina-v3"\n')
+    settings.ENCODERS = {**encoder_presets(), **read_encoders(file)}
+    assert languages_of(alias) == languages
+
+
+@pytest.mark.parametrize(
     ("text", "complaint"),
     [
         ("[mine\n", "cannot be read"),
         ('[mine]\ncheckpoint = "x"\n', "needs a family, one of: jina-v3"),
         ('[mine]\nfamily = "gpt"\n', "needs a family"),
         ('mine = "x"\n', "needs a family"),
+        ('[mine]\nfamily = "short"\nlanguages = ["de"]\n', "languages must be codes in one text"),
     ],
 )
 def test_faulty_file_is_named(tmp_path: Path, text: str, complaint: str) -> None:

@@ -81,7 +81,7 @@ def test_questions_are_answered_beside_bulk_work_and_what_is_in_hand_at_the_end(
         httpx.Client(base_url=url, headers=headers, timeout=120) as client,
         ThreadPoolExecutor(64) as people,
     ):
-        bulk = [people.submit(post, client, [LONG] * 24, "retrieval.passage") for _ in range(4)]
+        bulk = [people.submit(post, client, [LONG] * 64, "retrieval.passage") for _ in range(4)]
         time.sleep(0.2)
         asked = [
             people.submit(post, client, [f"When is payout {number} sent?"], "retrieval.query")

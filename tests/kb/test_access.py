@@ -31,13 +31,18 @@ READ, WRITE, PUBLISH = (
 MAY = {
     Role.OWNER: set(Permission),
     Role.EDITOR: {WRITE},
-    Role.REVIEWER: {WRITE, PUBLISH},
+    Role.REVIEWER: {WRITE, PUBLISH, Permission.ANSWERS_WRITE, Permission.EVALUATE},
     Role.OPERATOR: {
         Permission.INDEX_OPERATE,
         Permission.CONVERSATIONS_READ,
         Permission.TRACES_READ,
+        Permission.EVALUATE,
     },
-    Role.ANALYST: {Permission.CONVERSATIONS_READ, Permission.TRACES_READ},
+    Role.ANALYST: {
+        Permission.CONVERSATIONS_READ,
+        Permission.TRACES_READ,
+        Permission.EVALUATE,
+    },
 }
 EVERY_ROLE = {READ, Permission.RETRIEVE, Permission.CHAT, Permission.INDEX_READ}
 

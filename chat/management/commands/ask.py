@@ -54,6 +54,8 @@ def as_json(answered: AnsweredQuestion) -> str:
             "confidence": round(answer.confidence, 4),
             "trace_id": str(answered.trace_id),
             "reason": str(answer.reason),
+            "curated": answer.curated is not None,
+            "curated_id": answer.curated.answer_id if answer.curated else None,
         },
         ensure_ascii=False,
         indent=2,
@@ -71,5 +73,7 @@ def as_text(answered: AnsweredQuestion) -> str:
         )
         lines += [f"    {line}" for line in citation.quote.splitlines()]
     outcome = f"abstained: {answer.reason}" if answer.abstained else "answered"
+    if answer.curated:
+        outcome = f"curated answer {answer.curated.answer_id}"
     lines.append(f"{outcome}, confidence {answer.confidence:.2f}, trace {answered.trace_id}")
     return "\n".join(lines)

@@ -4,124 +4,169 @@ from __future__ import annotations
 
 import json
 from argparse import ArgumentParser
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 from rich.console import Console
-from rich.table import Table
 
-from chat.evaluation.dataset import Dataset, load_dataset
-from chat.evaluation.metrics import MEASURES
-from chat.evaluation.run import RunReport, evaluate
-from chat.evaluation.scratch import Scratch, prepare_scratch
-from chat.retrieval.settings import load_profile
-from embeddings.waiting import Progress
-from kb.commands import DomainCommand
-from kb.errors import InvalidInput
+from chat.evaluation.comparison import Comparison, compare
+from chat.evaluation.dataset import load_dataset
+from chat.evaluation.printing import comparison_tables, figures_of, tables_of
+from chat.evaluation.trials import Options, Trial, Tried, dataset_trial, perform, set_trial
+from chat.evaluation.turns import HistoryMode
+from chat.models import QuestionSet
+from embeddings import waiting
+from embeddings.live import live_version
+from kb.commands import DomainCommand, find_workspace
+from kb.errors import InvalidInput, NotFound
 from kb.languages import Language
 from kb.progress import progress_bar
 
+Prepare = Callable[[Options], Trial]
+
 
 class Command(DomainCommand):
-    """Imports the corpus once into a scratch workspace, then asks every question."""
+    """Asks every question of a dataset (imported once into a scratch workspace) or of a
+    workspace's own set."""
 
-    help = "Measure retrieval on a dataset in the BEIR layout."
+    help = "Measure retrieval on a dataset in the BEIR layout or on a workspace's question set."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Dataset and options."""
-        parser.add_argument("--dataset", type=Path, required=True, metavar="DIR")
+        """Questions, and how they are asked."""
+        where = parser.add_mutually_exclusive_group(required=True)
+        where.add_argument("--dataset", type=Path, metavar="DIR")
+        where.add_argument("--question-set", metavar="SLUG", help="of --workspace")
+        parser.add_argument(
+            "--workspace", metavar="SLUG", help="whose question set or profiles these are"
+        )
         parser.add_argument("--queries", type=Path, help="instead of DIR/queries.jsonl")
         parser.add_argument("--qrels", type=Path, help="instead of DIR/qrels.tsv")
         parser.add_argument("--profile", metavar="NAME", help="retrieval profile")
-        parser.add_argument("--encoder", metavar="NAME", help="alias in settings.ENCODERS")
+        parser.add_argument(
+            "--encoder", metavar="NAME", help="alias in settings.ENCODERS, or alias@strategy"
+        )
         parser.add_argument(
             "--language", choices=Language.values, help="of the corpus (default: guessed)"
         )
         parser.add_argument("--limit", type=int, metavar="N", help="ask the first N questions only")
+        parser.add_argument(
+            "--history",
+            choices=[mode.value for mode in HistoryMode],
+            help="queries are conversations (“user: …”, “agent: …”): ask the last turn with all "
+            "turns before it, with the user's, or alone",
+        )
+        parser.add_argument(
+            "--answers", action="store_true", help="judge answers and abstentions too"
+        )
+        parser.add_argument(
+            "--hide-half",
+            action="store_true",
+            help="--answers with the right article hidden for half of the questions",
+        )
+        parser.add_argument(
+            "--fit-half",
+            action="store_true",
+            help="with --answers or --hide-half: fit the confidence to one half of the questions "
+            "and judge it on the other",
+        )
+        parser.add_argument(
+            "--compare",
+            metavar="WHAT=NAME",
+            help="ask again with another profile=, encoder= or strategy=, and compare",
+        )
         parser.add_argument("--json", action="store_true", help="print figures as JSON")
 
-    def run(
-        self,
-        *,
-        dataset: Path,
-        queries: Path | None,
-        qrels: Path | None,
-        profile: str | None,
-        encoder: str | None,
-        language: str | None,
-        limit: int | None,
-        json: bool,
-        **_: object,
-    ) -> None:
-        """Prepare, ask, report."""
-        if limit is not None and limit < 1:
-            raise InvalidInput("--limit must be 1 or more.")
-        asked = load_dataset(dataset, queries=queries, judgements=qrels)
-        scratch = _prepare(asked, encoder or settings.DEFAULT_ENCODER, language)
-        for problem in scratch.skipped:
-            self.stderr.write(f"left out: {problem}")
-        report = _evaluate(asked, scratch, profile, limit)
+    def run(self, *, json: bool, compare: str | None, **given: Any) -> None:
+        """Prepare, ask, perhaps ask again, report."""
+        options = _options(given)
+        other = _compared(options, compare) if compare else None
+        prepare = _preparation(given)
+        first = self._try(prepare(options))
+        second = self._try(prepare(other)) if other else None
         if json:
-            self.stdout.write(as_json(scratch, report))
+            self.stdout.write(as_json(first, second))
         else:
-            self._print(scratch, report)
+            self._print(first, second, compare or "")
 
-    def _print(self, scratch: Scratch, report: RunReport) -> None:
+    def _try(self, trial: Trial) -> Tried:
+        for problem in trial.scratch.skipped:
+            self.stderr.write(f"left out: {problem}")
+        with progress_bar("Asking") as show:
+            return perform(trial, on_progress=show)
+
+    def _print(self, first: Tried, second: Tried | None, compared: str) -> None:
         console = Console(file=self.stdout, width=100)  # type: ignore[arg-type]  # it has write and flush
-        console.print(as_table(report))
-        console.print(
-            f"{scratch.articles:,} articles, {scratch.tokens:,} tokens, "
-            f"{report.queries:,} questions; "
-            f"embedded in {scratch.embed_seconds:,} s{' (reused)' if scratch.reused else ''}; "
-            f"a question takes {report.p50_ms} ms (p50), {report.p95_ms} ms (p95)"
-        )
+        for each in tables_of(first):
+            console.print(each)
+        if second is None:
+            return
+        console.print(f"\n[bold]{compared}[/bold]")
+        for each in tables_of(second):
+            console.print(each)
+        for each in comparison_tables(_comparison(first, second), ("first", compared)):
+            console.print(each)
 
 
-def as_json(scratch: Scratch, report: RunReport) -> str:
-    """Measures of the fused ranking at the top level, those of each leg below `legs`."""
-    figures: dict[str, Any] = {
-        **report.measures,
-        "articles": scratch.articles,
-        "queries": report.queries,
-        "tokens": scratch.tokens,
-        "embed_seconds": scratch.embed_seconds,
-        "reused": scratch.reused,
-        "left_out": len(scratch.skipped),
-        "p50_ms": report.p50_ms,
-        "p95_ms": report.p95_ms,
-        "legs": report.legs,
-        "workspace": scratch.workspace.slug,
-    }
+def as_json(first: Tried, second: Tried | None) -> str:
+    """The first run's figures at the top; the second's and the differences in `compare`."""
+    figures = figures_of(first)
+    if second is not None:
+        figures["compare"] = figures_of(second) | _comparison(first, second).as_json()
     return json.dumps(figures, indent=2)
 
 
-def as_table(report: RunReport) -> Table:
-    """One row for each leg alone, and the fusion's last."""
-    table = Table("ranking")
-    for name in MEASURES:
-        table.add_column(name, justify="right")
-    for leg, measures in [*report.legs.items(), ("fused", report.measures)]:
-        table.add_row(leg, *(f"{measures[name]:.4f}" for name in MEASURES))
-    return table
+def _comparison(first: Tried, second: Tried) -> Comparison:
+    return compare(first.outcomes, second.outcomes)
 
 
-def _prepare(dataset: Dataset, encoder: str, language: str | None) -> Scratch:
-    with progress_bar("Embedding") as show:
+def _options(given: dict[str, Any]) -> Options:
+    if given["limit"] is not None and given["limit"] < 1:
+        raise InvalidInput("--limit must be 1 or more.")
+    workspace = find_workspace(given["workspace"]) if given["workspace"] else None
+    if given["question_set"] and workspace is None:
+        raise InvalidInput("--question-set needs --workspace.")
+    if given["question_set"] and (given["history"] or given["hide_half"]):
+        raise InvalidInput("--history and --hide-half are for datasets.")
+    if given["fit_half"] and not (given["answers"] or given["hide_half"]):
+        raise InvalidInput("--fit-half needs --answers or --hide-half.")
+    own = live_version(workspace).encoder if given["question_set"] and workspace else None
+    return Options(
+        encoder=given["encoder"] or own or settings.DEFAULT_ENCODER,
+        profile=given["profile"],
+        workspace=workspace,
+        language=given["language"],
+        history=HistoryMode(given["history"]) if given["history"] else None,
+        answers=given["answers"] or given["hide_half"],
+        hide_half=given["hide_half"],
+        fit_half=given["fit_half"],
+        limit=given["limit"],
+    )
 
-        def searchable(now: Progress) -> None:
-            show(now.done + now.parked, now.total)
 
-        return prepare_scratch(dataset, encoder=encoder, language=language, on_progress=searchable)
+def _compared(options: Options, wanted: str) -> Options:
+    what, _, name = wanted.partition("=")
+    return options.compared(what.strip(), name.strip())
 
 
-def _evaluate(
-    dataset: Dataset, scratch: Scratch, profile: str | None, limit: int | None
-) -> RunReport:
-    chosen = load_profile(scratch.workspace, profile)
-    with progress_bar("Asking") as show:
+def _preparation(given: dict[str, Any]) -> Prepare:
+    if given["question_set"]:
+        asked = QuestionSet.objects.select_related("workspace")
+        question_set = asked.filter(
+            slug=given["question_set"], workspace__slug=given["workspace"]
+        ).first()
+        if question_set is None:
+            raise NotFound(f"There is no question set {given['question_set']!r}.")
+        return lambda options: set_trial(question_set, options)
+    dataset = load_dataset(given["dataset"], queries=given["queries"], judgements=given["qrels"])
 
-        def asked(done: int) -> None:
-            show(done, min(len(dataset.queries), limit or len(dataset.queries)))
+    def prepare(options: Options) -> Trial:
+        with progress_bar("Embedding") as show:
 
-        return evaluate(dataset, scratch.workspace, settings=chosen, limit=limit, on_progress=asked)
+            def searchable(now: waiting.Progress) -> None:
+                show(now.done + now.parked, now.total)
+
+            return dataset_trial(dataset, options, on_embedding=searchable)
+
+    return prepare

@@ -9,6 +9,7 @@ from dataclasses import asdict
 from rich.console import Console
 from rich.table import Table
 
+from embeddings.hnsw import IndexState
 from embeddings.models import IndexVersion
 from embeddings.services.entries import ensure_entries
 from embeddings.status import VersionStatus, version_status
@@ -54,5 +55,9 @@ def _print_table(statuses: list[VersionStatus], console: Console) -> None:
         table.add_row(s.workspace, str(s.version), s.state, s.encoder, *map(str, counts), oldest)
     console.print(table)
     for s in statuses:
+        for index in s.vector_indexes:
+            if index.state != IndexState.NONE:
+                line = f"{s.workspace} {s.version}, {index.of}: {index.text}"
+                console.print(line, markup=False)
         for reason in s.parked_reasons:
             console.print(f"parked in {s.workspace}: {reason}", markup=False)

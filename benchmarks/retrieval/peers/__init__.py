@@ -1,0 +1,1 @@
+"""What runs in the frameworks' own environment; nothing here imports Django or our product."""

@@ -1,0 +1,1 @@
+"""What is done with traces: masking, forgetting, replaying and comparing them."""
