@@ -19,6 +19,10 @@ from kb.blocks import headings_at, parse_blocks
 # No tokenizer makes fewer tokens than one for so many characters of real text; a longer
 # article is over the allowance without counting.
 CHARACTERS_PER_TOKEN = 16
+# Most texts have fewer characters to a token: more passages are not worth counting.
+USUAL_CHARACTERS = 6
+# With so little of the allowance left, what would still fit is not looked for.
+FILLED = 0.1
 # A passage begins wherever the encoder's window did; its line is completed when near.
 SNAP_CHARACTERS = 200
 
@@ -49,45 +53,79 @@ def _spans(
     article: ArticleMatch, matches: tuple[PassageMatch, ...], encoder: Encoder, allowance: int
 ) -> list[ContextSpan]:
     body = article.source.body
-    if len(body) <= allowance * CHARACTERS_PER_TOKEN:
-        [tokens] = encoder.count_tokens([body])
-        if tokens <= allowance:
-            return [_span(article, matches, (0, len(body)), tokens, "the whole article fits")]
-    ranges = _best_ranges(body, matches, encoder, allowance)
-    counts = encoder.count_tokens([body[start:end] for start, end in ranges])
-    return [
-        _span(article, matches, (start, end), tokens, "")
-        for (start, end), tokens in zip(ranges, counts, strict=True)
-    ]
+    tokens = _tokens_if_within(article, encoder, allowance)
+    if tokens is not None:
+        return [_span(article, matches, (0, len(body)), tokens, "the whole article fits")]
+    counts: dict[tuple[int, int], int] = {}
+    ranges = _best_ranges(body, matches, encoder, allowance, counts)
+    _count(body, [place for place in ranges if place not in counts], encoder, counts)
+    return [_span(article, matches, place, counts[place], "") for place in ranges]
+
+
+def _tokens_if_within(article: ArticleMatch, encoder: Encoder, allowance: int) -> int | None:
+    """How many tokens the body has; None if more than the allowance."""
+    source = article.source
+    if source.tokens is None and len(source.body) <= allowance * CHARACTERS_PER_TOKEN:
+        [tokens] = encoder.count_tokens([source.body])
+        return tokens if tokens <= allowance else None
+    return source.tokens if source.tokens is not None and source.tokens <= allowance else None
+
+
+def _count(
+    body: str,
+    places: Sequence[tuple[int, int]],
+    encoder: Encoder,
+    counts: dict[tuple[int, int], int],
+) -> None:
+    if places:
+        found = encoder.count_tokens([body[start:end] for start, end in places])
+        counts.update(zip(places, found, strict=True))
 
 
 def _best_ranges(
-    body: str, matches: tuple[PassageMatch, ...], encoder: Encoder, allowance: int
+    body: str,
+    matches: tuple[PassageMatch, ...],
+    encoder: Encoder,
+    allowance: int,
+    counts: dict[tuple[int, int], int],
 ) -> list[tuple[int, int]]:
-    """Of the passages, best first, as many as fit; overlapping ones merged, in text order."""
-    ranges = [_snap(body, match.start, match.end) for match in _worth_counting(matches, allowance)]
-    counts = encoder.count_tokens([body[start:end] for start, end in ranges])
+    """Of the passages, best first, as many as fit; overlapping ones merged, in text order.
+
+    What is counted on the way is kept in `counts`.
+    """
     taken: list[tuple[int, int]] = []
-    for place, tokens in zip(ranges, counts, strict=True):
-        if tokens > allowance:
-            continue
-        allowance -= tokens  # overlaps count twice: the merged spans have no more than this
-        taken.append(place)
-    if not taken and ranges:
-        taken = first_part(body, ranges[0], encoder=encoder, allowance=allowance)
+    first: tuple[int, int] | None = None
+    waiting = _worth_counting(matches)
+    enough = allowance * FILLED
+    while allowance > enough and (ranges := list(_as_many_as_fit(body, waiting, allowance))):
+        first = first or ranges[0]
+        _count(body, ranges, encoder, counts)
+        for place in ranges:
+            if counts[place] <= allowance:
+                allowance -= counts[place]  # overlaps count twice: merged they have no more
+                taken.append(place)
+    if not taken and first:
+        taken = first_part(body, first, encoder=encoder, allowance=allowance)
     return _merge(taken)
 
 
-def _worth_counting(matches: tuple[PassageMatch, ...], allowance: int) -> Iterator[PassageMatch]:
-    """The best ones, as far as they could fit; without a single word of the question only
-    if they were found by meaning."""
-    characters = 0
-    for match in matches:
-        if characters > allowance * CHARACTERS_PER_TOKEN:
-            return
-        if match.similarity is not None or match.words > 0 or not characters:
-            characters += match.end - match.start
+def _worth_counting(matches: tuple[PassageMatch, ...]) -> Iterator[PassageMatch]:
+    """The best one, and what has a word of the question or was found by meaning."""
+    for number, match in enumerate(matches):
+        if match.similarity is not None or match.words > 0 or not number:
             yield match
+
+
+def _as_many_as_fit(
+    body: str, waiting: Iterator[PassageMatch], allowance: int
+) -> Iterator[tuple[int, int]]:
+    """Places of the next passages, as far as their characters tell."""
+    characters = 0
+    for match in waiting:
+        yield _snap(body, match.start, match.end)
+        characters += match.end - match.start
+        if characters > allowance * USUAL_CHARACTERS:
+            return
 
 
 def _snap(body: str, start: int, end: int) -> tuple[int, int]:

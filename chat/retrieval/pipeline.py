@@ -72,7 +72,7 @@ def retrieve(
             asked.text, fused, terms=legs.terms, scope=scope, settings=settings
         )
     with watch.lap("context"):
-        hits = _load(fused[: settings.articles], scope)
+        hits = _load(fused[: settings.articles], scope, version)
         read = hits[: settings.context_articles]
         matches = passages_of(read, legs.terms, settings=settings)
         context = build_context(read, matches, encoder=encoder, settings=settings)
@@ -112,10 +112,12 @@ def _encode(
     )
 
 
-def _load(fused: Sequence[FusedArticle], scope: SearchScope) -> list[ArticleMatch]:
+def _load(
+    fused: Sequence[FusedArticle], scope: SearchScope, version: IndexVersion
+) -> list[ArticleMatch]:
     """Those still published in scope, in order; one republished meanwhile drops out too,
     since its offsets belong to the text before."""
-    sources = load_sources([each.revision_id for each in fused], scope=scope)
+    sources = load_sources([each.revision_id for each in fused], scope=scope, version=version)
     return [
         ArticleMatch(source=sources[each.revision_id], fused=each)
         for each in fused

@@ -30,8 +30,8 @@ class PipelineSettings:
     name: str = "default"
     passage_weight: float = 1.0
     passage_words_weight: float = 1.0
-    article_weight: float = 0.1
-    article_words_weight: float = 0.0
+    article_weight: float = 0.05
+    article_words_weight: float = 0.05
     title_weight: float = 0.1
     phrase_weight: float = 0.5
     support_weight: float = 0.2
