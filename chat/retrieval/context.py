@@ -21,8 +21,10 @@ from kb.blocks import headings_at, parse_blocks
 CHARACTERS_PER_TOKEN = 16
 # Most texts have fewer characters to a token: more passages are not worth counting.
 USUAL_CHARACTERS = 6
-# With so little of the allowance left, what would still fit is not looked for.
+# With so little of the allowance left, or after so many tries, what would still fit is not
+# looked for.
 FILLED = 0.1
+ROUNDS = 2
 # A passage begins wherever the encoder's window did; its line is completed when near.
 SNAP_CHARACTERS = 200
 
@@ -97,8 +99,9 @@ def _best_ranges(
     first: tuple[int, int] | None = None
     waiting = _worth_counting(matches)
     enough = allowance * FILLED
-    while allowance > enough and (ranges := list(_as_many_as_fit(body, waiting, allowance))):
-        first = first or ranges[0]
+    for _ in range(ROUNDS):
+        ranges = list(_as_many_as_fit(body, waiting, allowance)) if allowance > enough else []
+        first = first or next(iter(ranges), None)
         _count(body, ranges, encoder, counts)
         for place in ranges:
             if counts[place] <= allowance:
