@@ -166,6 +166,7 @@ def _span(span: ContextSpan) -> dict[str, Any]:
         "score": round(span.score, 4),
         "why": span.why,
         "headings": list(span.headings),
+        "also": [asdict(place) for place in span.also],
     }
 
 

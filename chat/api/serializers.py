@@ -11,7 +11,7 @@ from chat.answering.base import Reason
 from chat.models import Citation, Conversation, Message, MessageRole
 from chat.retrieval.conversation import MAX_TURN_CHARACTERS, MAX_TURNS, Turn
 from chat.retrieval.fusion import VOICES
-from chat.retrieval.results import ArticleMatch, ContextSpan, Retrieval
+from chat.retrieval.results import ArticleMatch, ContextSpan, Place, Retrieval
 from kb.languages import Language
 from kb.models import Audience
 from kb.search import Filters
@@ -108,6 +108,15 @@ class HitSerializer(serializers.Serializer[ArticleMatch]):
     )
 
 
+class PlaceSerializer(serializers.Serializer[Place]):
+    """Characters `start` to `end` of a revision's body."""
+
+    article_id = serializers.IntegerField()
+    revision_id = serializers.IntegerField()
+    start = serializers.IntegerField()
+    end = serializers.IntegerField()
+
+
 class SpanSerializer(serializers.Serializer[ContextSpan]):
     """Context: `text` is characters `start` to `end` of the revision's body."""
 
@@ -122,6 +131,7 @@ class SpanSerializer(serializers.Serializer[ContextSpan]):
     tokens = serializers.IntegerField()
     score = serializers.FloatField()
     why = serializers.CharField()
+    also = PlaceSerializer(many=True, help_text="Where else the same words stand")
 
 
 class IndexSerializer(serializers.Serializer[Any]):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from chat.retrieval.folding import fold
 from chat.retrieval.fusion import PassageMatch
 from chat.retrieval.results import ArticleMatch, ContextSpan
 from chat.retrieval.settings import PipelineSettings
@@ -45,9 +46,8 @@ def build_context(
     left = settings.context_tokens
     for place, article in enumerate(chosen):
         allowance = min(left, left * 2 // (len(chosen) - place + 1))
-        found = _spans(article, matches[article.source.article_id], encoder, allowance)
-        left -= sum(span.tokens for span in found)
-        spans += found
+        fold(_spans(article, matches[article.source.article_id], encoder, allowance), spans)
+        left = settings.context_tokens - sum(span.tokens for span in spans)
     return spans
 
 

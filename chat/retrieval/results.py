@@ -38,11 +38,21 @@ class ArticleMatch:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Characters `start` to `end` of a revision's body."""
+
+    article_id: int
+    revision_id: int
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ContextSpan:
     """`source.body[start:end]`: text for a generator to answer from.
 
     `tokens` are the encoder's; `why` says in words why it was chosen; `matches` are the
-    passages inside it, best first.
+    passages inside it, best first; `also` says where else the same words stand.
     """
 
     source: Source
@@ -53,6 +63,7 @@ class ContextSpan:
     why: str
     headings: tuple[str, ...]
     matches: tuple[PassageMatch, ...]
+    also: tuple[Place, ...] = ()
 
     @property
     def text(self) -> str:

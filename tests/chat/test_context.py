@@ -155,3 +155,49 @@ def test_first_part_is_whole_words_that_fit(allowance: int, words: int) -> None:
     part = first_part(WORDS, (0, len(WORDS)), encoder=ENCODER, allowance=allowance)
     text = "".join(WORDS[start:end] for start, end in part)
     assert text.split() == WORDS.split()[:words]
+
+
+def test_the_same_words_are_given_once_and_name_their_other_places() -> None:
+    text = "A refund by card takes five working days, by transfer one more."
+    copy = "**A refund** by card takes FIVE working days;\nby transfer one more."
+    [span] = build(
+        [article(1, f"{text} We like to help."), article(2, copy), article(3, copy)],
+        context_tokens=300,
+        context_articles=3,
+    )
+    assert span.source.article_id == 1
+    assert [(place.article_id, place.start, place.end) for place in span.also] == [
+        (2, 0, len(copy)),
+        (3, 0, len(copy)),
+    ]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        "A refund by card takes nine working days, by transfer one more.",
+        "A refund by card takes not five working days, by transfer one more.",
+        "By transfer a refund takes one more working day than five, by card.",
+    ],
+)
+def test_texts_that_differ_in_a_word_are_both_given(other: str) -> None:
+    text = "A refund by card takes five working days, by transfer one more."
+    for pair in ((text, other), (other, text)):
+        spans = build(
+            [article(number, each) for number, each in enumerate(pair, start=1)],
+            context_tokens=300,
+            context_articles=2,
+        )
+        assert [span.text for span in spans] == list(pair)
+
+
+def test_what_is_folded_leaves_its_room_to_the_next() -> None:
+    text = " ".join(f"word{number}" for number in range(90))
+    last = " ".join(f"other{number}" for number in range(100))
+    spans = build(
+        [article(1, text), article(2, text), article(3, last)],
+        context_tokens=220,
+        context_articles=3,
+    )
+    assert [span.source.article_id for span in spans] == [1, 3]
+    assert tokens(spans) == 190

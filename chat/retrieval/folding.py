@@ -1,0 +1,45 @@
+"""Text that stands in several places is given once, and says where else it stands.
+
+Only what says the same words in the same order is folded, whatever its case, punctuation and
+markup: in paraphrases one word ("not", another number) may be all the difference, and which
+of two articles is right is not for the context to decide.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import replace
+
+from chat.retrieval.results import ContextSpan, Place
+
+WORD = re.compile(r"\w+")
+SHINGLE = 3
+
+
+def fold(spans: Iterable[ContextSpan], kept: list[ContextSpan]) -> None:
+    """Add to `kept` the spans that say something new; the others are named by the one that
+    says it (`also`). A text too short for a run of words is never folded."""
+    said = [_runs(span.text) for span in kept]
+    for span in spans:
+        runs = _runs(span.text)
+        place = next((n for n, known in enumerate(said) if runs and runs <= known), None)
+        if place is None:
+            kept.append(span)
+            said.append(runs)
+        else:
+            kept[place] = replace(kept[place], also=(*kept[place].also, _place(span)))
+
+
+def _runs(text: str) -> set[tuple[str, ...]]:
+    words = WORD.findall(text.casefold())
+    return {tuple(words[at : at + SHINGLE]) for at in range(len(words) - SHINGLE + 1)}
+
+
+def _place(span: ContextSpan) -> Place:
+    return Place(
+        article_id=span.source.article_id,
+        revision_id=span.source.revision_id,
+        start=span.start,
+        end=span.end,
+    )
