@@ -35,8 +35,10 @@ class Turn:
 def weigh_history(history: Sequence[Turn], settings: PipelineSettings) -> list[WeightedText]:
     """The turns that still count, newest first, with weights from 0 to 1.
 
-    A turn of either side fades with the turns of that side since. A turn over the limit of
-    characters, such as a pasted log, is left out whole: its end says as little as its start.
+    A turn of either side fades with the turns of that side since, and all of them together
+    count no more than `history_weight`: the question, if it changes the subject, is heard. A
+    turn over the limit of characters, such as a pasted log, is left out whole: its end says as
+    little as its start.
     """
     return [WeightedText(text=text, weight=weight) for _, text, weight in _weigh(history, settings)]
 
@@ -58,6 +60,15 @@ def _weigh(
     history: Sequence[Turn], settings: PipelineSettings
 ) -> list[tuple[Literal["visitor", "assistant"], str, float]]:
     """Whose, text and weight of the turns that count, newest first."""
+    weighed = _faded(history, settings)
+    total = sum(weight for _, _, weight in weighed)
+    share = min(1.0, settings.history_weight / total) if total else 1.0
+    return [(role, text, weight * share) for role, text, weight in weighed]
+
+
+def _faded(
+    history: Sequence[Turn], settings: PipelineSettings
+) -> list[tuple[Literal["visitor", "assistant"], str, float]]:
     first = {
         "visitor": settings.history_visitor_weight,
         "assistant": settings.history_assistant_weight,

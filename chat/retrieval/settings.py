@@ -38,6 +38,7 @@ class PipelineSettings:
     history_visitor_weight: float = 0.7
     history_assistant_weight: float = 0.5
     history_decay: float = 0.9
+    history_weight: float = 1.0
     rewrite: bool = True
     rewrite_seconds: float = 3.0
     passage_candidates: int = 100
@@ -81,6 +82,7 @@ LIMITS: dict[str, tuple[type, float, float]] = {
     "history_visitor_weight": (float, 0, 1),
     "history_assistant_weight": (float, 0, 1),
     "history_decay": (float, 0, 1),
+    "history_weight": (float, 0, 100),
     "rewrite_seconds": (float, 0.05, 30),
     "passage_candidates": (int, 1, 1000),
     "article_candidates": (int, 1, 1000),

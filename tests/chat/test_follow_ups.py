@@ -14,6 +14,7 @@ from rest_framework.test import APIClient
 
 from chat.models import Conversation, Message, Trace
 from chat.retrieval.conversation import MAX_TURNS, Turn, spell_out, weigh_history
+from chat.retrieval.pipeline import retrieve
 from chat.retrieval.rewriters import forget_rewriters
 from chat.retrieval.settings import PipelineSettings
 from chat.services.conversations import history_of
@@ -219,7 +220,26 @@ def turns(*texts: str) -> list[Turn]:
 def test_turns_fade_the_newest_counting_most() -> None:
     weighed = weigh_history(turns("v1", "a1", "v2", "a2"), SETTINGS)
     assert [each.text for each in weighed] == ["a2", "v2", "a1", "v1"]
-    assert [each.weight for each in weighed] == pytest.approx([0.5, 0.7, 0.45, 0.63])
+    assert [each.weight / weighed[0].weight for each in weighed] == pytest.approx(
+        [1, 1.4, 0.9, 1.26]
+    )
+
+
+def test_all_turns_together_count_no_more_than_the_question() -> None:
+    assert [each.weight for each in weigh_history(turns("v1"), SETTINGS)] == [0.7]
+    long = weigh_history(turns(*(f"turn {number}" for number in range(20))), SETTINGS)
+    assert sum(each.weight for each in long) == pytest.approx(1)
+    loud = PipelineSettings(history_weight=100)
+    assert sum(each.weight for each in weigh_history(turns("v1", "a1", "v2"), loud)) > 1.7
+
+
+@pytest.mark.parametrize("exchanges", [1, 2, 10])
+def test_a_new_subject_is_heard(workspace: Workspace, publish: Publish, exchanges: int) -> None:
+    publish(title="Retirement pension", body="You get a retirement pension from the age of 66.")
+    publish(title="Opening hours", body="The office opens at nine and closes at five.")
+    talk = turns(*["when do I get my pension", "From the age of 66."] * exchanges)
+    found = retrieve("what are the opening hours of the office", workspace=workspace, history=talk)
+    assert found.hits[0].source.title == "Opening hours"
 
 
 def test_forgotten_empty_and_pasted_turns_are_left_out() -> None:
