@@ -2,11 +2,13 @@
 
     python -m benchmarks.fit_confidence collect rows.jsonl DIR [DIR …] [--per-set 100]
     python -m benchmarks.fit_confidence fit rows.jsonl [--held-out sample] [--features NAME …]
+    python -m benchmarks.fit_confidence judge rows.jsonl
 
 `collect` asks the questions of data sets (folders that `evaluate_retrieval --dataset` takes;
 `kb/sample` has near misses) through the real pipeline: in their own knowledge base, in it
 without the article that answers (hard negatives), and in the others' (easy negatives).
-`fit` prints coefficients, AUROC, calibration and what each threshold does.
+`fit` prints coefficients, AUROC, calibration and what each threshold does, `judge` the same
+of the shipped coefficients.
 """
 
 from __future__ import annotations
@@ -36,7 +38,7 @@ Row = dict[str, Any]
 ANSWERABLE = 2 / 3
 ROWS_PER_SET = 200  # what a set is worth against the ridge
 SHIPPED_RIDGE = 0.1
-THRESHOLDS = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
+THRESHOLDS = (0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,9 +62,13 @@ def main() -> None:
     fitting.add_argument("rows", type=Path)
     fitting.add_argument("--held-out", default="sample")
     fitting.add_argument("--features", nargs="*", help="only these")
+    judging = commands.add_parser("judge")
+    judging.add_argument("rows", type=Path)
     given = parser.parse_args()
     if given.command == "collect":
         collect(given.rows, given.folders, given.per_set)
+    elif given.command == "judge":
+        report_shipped(given.rows)
     else:
         report(given.rows, given.held_out, given.features)
 
@@ -124,15 +130,33 @@ def report(path: Path, held_out: str, only: list[str] | None) -> None:
     """Fit on all sets but one, and say how it does on each, and on the one left out."""
     from chat.evaluation.logistic import fit
 
-    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    rows = read_rows(path)
     names = only or sorted(rows[0]["features"])
     training = [row for row in rows if row["set"] != held_out]
     labels = np.array([float(bool(row["right"])) for row in training])
     coefficients = fit(matrix(training, names), labels, balanced(training), ridge=SHIPPED_RIDGE)
     print(json.dumps(dict(zip(["bias", *names], np.round(coefficients, 2).tolist(), strict=True))))
+    describe_each(rows, names, coefficients)
+    describe("all but held out", training, names, coefficients)
+
+
+def report_shipped(path: Path) -> None:
+    """How the coefficients do that the product has now."""
+    from chat.answering.confidence import COEFFICIENTS
+
+    bias, *names = ["bias", *sorted(set(COEFFICIENTS) - {"bias"})]
+    describe_each(read_rows(path), names, np.array([COEFFICIENTS[n] for n in (bias, *names)]))
+
+
+def read_rows(path: Path) -> list[Row]:
+    """What `collect` wrote."""
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def describe_each(rows: list[Row], names: list[str], coefficients: Array) -> None:
+    """Set by set."""
     for name in sorted({row["set"] for row in rows}):
         describe(name, [row for row in rows if row["set"] == name], names, coefficients)
-    describe("all but held out", training, names, coefficients)
 
 
 def describe(name: str, rows: list[Row], names: list[str], coefficients: Array) -> None:

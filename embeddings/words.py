@@ -14,6 +14,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import islice
 from typing import Any
 
@@ -162,6 +163,7 @@ NOT_INDEXED = """
 """
 
 
+@lru_cache(maxsize=200_000)
 def number(language: str, *words: str) -> int:
     """The dimension of a word, or of a phrase of two, counted from 1."""
     digest = hashlib.blake2b("\0".join((language, *words)).encode(), digest_size=8).digest()
@@ -170,7 +172,7 @@ def number(language: str, *words: str) -> int:
 
 def as_text(weights: Mapping[int, float]) -> str:
     """What pgvector reads as a sparse vector."""
-    inside = ",".join(f"{at}:{weight:.6g}" for at, weight in sorted(weights.items()))
+    inside = ",".join([f"{at}:{weight:.5g}" for at, weight in weights.items()])
     return f"{{{inside}}}/{DIMENSIONS}"
 
 
@@ -190,13 +192,14 @@ def store_words(version: IndexVersion, revisions: Sequence[int]) -> None:
         ) as copy,
     ):
         for (revision, ordinal, *_), words in zip(rows, counted, strict=True):
-            terms = sorted({number(words.language, word) for word in words.places})
+            terms = {number(words.language, word) for word in words.places}
             weights = (
                 article_weights(words, average_size=averages.get(words.language, 0.0))
                 if ordinal == WHOLE
                 else passage_weights(words)
             )
-            copy.write_row((version.pk, revision, ordinal, terms, as_text(weights)))
+            listed = f"{{{','.join(map(str, terms))}}}"
+            copy.write_row((version.pk, revision, ordinal, listed, as_text(weights)))
 
 
 PASSAGES_OF = """

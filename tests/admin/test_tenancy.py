@@ -10,6 +10,7 @@ from django.test import Client
 from django.urls import reverse
 
 from chat.models import (
+    Calibration,
     Citation,
     Conversation,
     EvaluationRun,
@@ -61,9 +62,14 @@ def furnish(workspace: Workspace, word: str) -> dict[str, Any]:
     LabelledQuestion.objects.create(
         question_set=asked, key="k", text=f"{word} labelled", origin="manual"
     )
-    EvaluationRun.objects.create(
+    run = EvaluationRun.objects.create(
         workspace=workspace, question_set=asked, dataset=f"{word} set", index_version_id=1,
         index_version_number=1, encoder="hash", fingerprint="f", profile=f"{word}-profile",
+    )  # fmt: skip
+    Calibration.objects.create(
+        workspace=workspace, run=run, encoder=f"{word}-encoder", fingerprint="f",
+        generator="extractive", coefficients={"bias": 0.0}, questions=50, right=25, auroc=0.8,
+        calibration_error=0.1, figures={}, reason=f"{word} reason",
     )  # fmt: skip
     return {"article": article, "key": key}
 
