@@ -1,8 +1,9 @@
 """How likely it is that the answer is right: a logistic regression over a few features.
 
 All features come from the retrieval and the ranked sentences, none from other questions,
-so a single answer can be judged. The shipped coefficients were fitted by
-benchmarks/fit_confidence.py, which says on what and how well they do.
+so a single answer can be judged. The shipped coefficients were fitted on doc2dial-dev and
+wixqa160, each question with its article and without; benchmarks/fit_confidence.py says how
+well they do there and elsewhere.
 """
 
 from __future__ import annotations
