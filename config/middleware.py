@@ -7,6 +7,7 @@ from collections.abc import Callable
 import structlog
 from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
+from django_structlog.middlewares import RequestMiddleware
 from psycopg_pool import PoolTimeout
 
 from config.errors import RETRY_AFTER_SECONDS, problem_json
@@ -36,3 +37,12 @@ class DatabaseAwayMiddleware:
         )
         response["Retry-After"] = str(RETRY_AFTER_SECONDS)
         return response
+
+
+class RequestLogMiddleware(RequestMiddleware):
+    """Logs requests without their query strings: people search for what visitors wrote."""
+
+    @staticmethod
+    def format_request(request: HttpRequest) -> str:
+        """Method and path."""
+        return f"{request.method} {request.path}"

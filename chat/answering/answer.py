@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -111,6 +112,13 @@ def _language_of(text: str, workspace: Workspace) -> str:
     )
 
 
+def _alike_enough(asked: _Asked) -> float:
+    """A follow-up that no model made whole means what the turns before it are about: only
+    the very words of a curated question are answered then."""
+    half = asked.history and not asked.rewriting.rewritten_by
+    return math.inf if half else asked.settings.curated_above
+
+
 def _approved(asked: _Asked, watch: Stopwatch) -> tuple[Answer, Retrieval] | None:
     """A curated answer, if there is one for this question."""
     with watch.lap("curated"):
@@ -119,7 +127,7 @@ def _approved(asked: _Asked, watch: Stopwatch) -> tuple[Answer, Retrieval] | Non
             workspace=asked.workspace,
             version=asked.version,
             include_internal=asked.scope.include_internal,
-            threshold=asked.settings.curated_above,
+            threshold=_alike_enough(asked),
             language=asked.language,
             filters=asked.scope.filters,
         )

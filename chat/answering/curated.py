@@ -4,6 +4,7 @@ Questions are compared by the text-matching task of the live version's encoder, 
 within the workspace: curated questions are some thousand, not millions. How alike two must be
 (`chat.answering.likeness`) means the same for every encoder. A question that is
 equal but for case, white space and end marks always matches, even while the encoder is away.
+However alike, a question with another number, or with a "not" more, is another question.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from pgvector.django import MaxInnerProduct
 
 from chat.answering.base import CuratedMatch
 from chat.answering.likeness import chance, likeness
+from chat.answering.opposites import says_the_same_facts
 from chat.models import CuratedQuestion
 from chat.models.curated import CuratedQuestionQuerySet, question_key
 from chat.retrieval.question import encode_whole
@@ -58,7 +60,12 @@ def match_curated(
     with spending(workspace_id=workspace.pk, encoder=version.encoder):
         [vector] = encode_whole(encoder, [question], Task.TEXT_MATCHING)
         near = nearest_questions(askable, vector, encoder=encoder, limit=NEAREST)
-    return _best([each for each in near if each[1] >= threshold], language)
+    alike = [
+        (each, level)
+        for each, level in near
+        if level >= threshold and says_the_same_facts(each.text, question)
+    ]
+    return _best(alike, language)
 
 
 def askable_questions(

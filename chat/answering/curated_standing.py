@@ -10,6 +10,7 @@ from django.utils import timezone
 from chat.models import CuratedAnswer, CuratedQuestion, CuratedSource, CuratedVector
 from chat.models.curated import CuratedAnswerQuerySet, CuratedQuestionQuerySet
 from embeddings.models import IndexVersion
+from kb.models import Audience
 
 
 class State(StrEnum):
@@ -27,8 +28,11 @@ def with_standing(answers: CuratedAnswerQuerySet) -> CuratedAnswerQuerySet:
     `pending`: the live version's encoder has not seen some question, which until then is found
     by equal ones only; `refused`: it never will (the reason is in the question's vector).
     """
+    hidden = Q(answer__audience=Audience.PUBLIC) & Q(
+        article__published_revision__audience=Audience.INTERNAL
+    )
     gone = CuratedSource.objects.filter(
-        answer=OuterRef("pk"), article__published_revision__isnull=True
+        Q(article__published_revision__isnull=True) | hidden, answer=OuterRef("pk")
     )
     return answers.annotate(
         grounded=ExpressionWrapper(~Exists(gone), output_field=BooleanField()),

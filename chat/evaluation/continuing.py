@@ -10,7 +10,7 @@ from django.db.utils import Error as DatabaseFault
 from chat.answering.extractive import ExtractiveGenerator
 from chat.evaluation.recording import claim_run, fail_run, record, release_run
 from chat.evaluation.run import Asker
-from chat.evaluation.sources import set_questions
+from chat.evaluation.sources import first_questions, set_questions
 from chat.models import EvaluationRun
 from chat.retrieval.settings import PipelineSettings, parse_settings
 from embeddings.loop import ENCODER_AT_FAULT
@@ -73,4 +73,5 @@ def _go_on(run: EvaluationRun, *, seconds: float) -> bool:
     if lost != run.options.get("lost_quotes", 0):
         run.options["lost_quotes"] = lost
         run.save(update_fields=["options"])
-    return record(run, questions, asker, seconds=seconds)
+    chosen = first_questions(questions, run.options.get("limit"))
+    return record(run, chosen, asker, seconds=seconds)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
 
 from django.db.models import Prefetch
 
@@ -136,5 +138,19 @@ def _most_exact(places: list[Place]) -> tuple[Place, ...]:
     """Without those that only name an article of which a passage is known; that passage
     takes the article's relevance."""
     ranged = {place.article for place in places if place.start is not None}
-    kept = [place for place in places if place.start is not None or place.article not in ranged]
+    worth: dict[Any, int] = {}
+    for place in places:
+        worth[place.article] = max(place.relevance, worth.get(place.article, 0))
+    kept = [
+        replace(place, relevance=worth[place.article])
+        for place in places
+        if place.start is not None or place.article not in ranged
+    ]
     return tuple(dict.fromkeys(kept))
+
+
+def first_questions(questions: Sequence[AskedQuestion], limit: int | None) -> list[AskedQuestion]:
+    """The first `limit` answerable questions, and as many of the others; None: all."""
+    answerable = [question for question in questions if question.places]
+    others = [question for question in questions if not question.places]
+    return [*answerable[:limit], *others[:limit]]

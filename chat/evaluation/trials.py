@@ -15,7 +15,7 @@ from chat.evaluation.recording import Progress, claim_run, fail_run, open_run, r
 from chat.evaluation.report import RunReport, report_of
 from chat.evaluation.run import Asker
 from chat.evaluation.scratch import Scratch, own_workspace, prepare_scratch
-from chat.evaluation.sources import dataset_questions, set_questions
+from chat.evaluation.sources import dataset_questions, first_questions, set_questions
 from chat.evaluation.turns import HistoryMode
 from chat.models import EvaluationRun, QuestionOutcome, QuestionSet, RunState
 from chat.retrieval.settings import load_profile
@@ -171,7 +171,7 @@ def _trial(
     questions: Sequence[AskedQuestion],
     options: Options,
 ) -> Trial:
-    chosen = _first(questions, options.limit)
+    chosen = first_questions(questions, options.limit)
     if not chosen:
         raise InvalidInput(f"{name} has no question that can be asked.")
     profile = load_profile(options.workspace or scratch.workspace, options.profile)
@@ -187,9 +187,3 @@ def _trial(
         questions=hide_half(chosen) if options.hide_half else chosen,
         options=options.as_json(),
     )
-
-
-def _first(questions: Sequence[AskedQuestion], limit: int | None) -> list[AskedQuestion]:
-    answerable = [question for question in questions if question.places]
-    others = [question for question in questions if not question.places]
-    return [*answerable[:limit], *others[:limit]]

@@ -129,19 +129,19 @@ def check_curated_draft(
 ) -> CuratedDraft:
     """The draft as it would be stored. Raises what `save_curated_answer` raises for it."""
     require(caller, Permission.ANSWERS_WRITE)
-    clean = _clean(caller, draft)
+    clean = _clean(caller, draft, answer)
     _require_unasked(caller, clean.questions, answer)
     return clean
 
 
-def _clean(caller: Caller, draft: CuratedDraft) -> CuratedDraft:
+def _clean(caller: Caller, draft: CuratedDraft, answer: CuratedAnswer | None) -> CuratedDraft:
     if draft.language not in Language.values:
         raise InvalidInput(f"Unknown language {draft.language!r}.", field="language")
     if draft.audience not in Audience.values:
         raise InvalidInput(f"Unknown audience {draft.audience!r}.", field="audience")
     if draft.audience == Audience.INTERNAL and not caller.include_internal:
         raise Forbidden("Only a key with the internal scope writes internal answers.")
-    _check_places(caller, draft)
+    _check_places(caller, draft, answer)
     return replace(draft, text=_clean_text(draft.text), questions=clean_questions(draft.questions))
 
 
@@ -177,7 +177,7 @@ def clean_questions(questions: Sequence[str]) -> tuple[str, ...]:
     return unique
 
 
-def _check_places(caller: Caller, draft: CuratedDraft) -> None:
+def _check_places(caller: Caller, draft: CuratedDraft, answer: CuratedAnswer | None) -> None:
     place = caller.workspace.pk
     if draft.collection is not None and draft.collection.workspace_id != place:
         raise NotFound("There is no such collection in this workspace.")
@@ -185,17 +185,27 @@ def _check_places(caller: Caller, draft: CuratedDraft) -> None:
         raise NotFound("There is no such article in this workspace.")
     if len(draft.sources) > MAX_SOURCES:
         raise InvalidInput(f"An answer stands on at most {MAX_SOURCES} articles.", field="sources")
+    before = _sources_of(answer)
     for article in draft.sources:
-        _check_source(article, draft.audience)
+        # One that it stood on already may be gone by now: the answer is withdrawn then, and
+        # everything else about it can still be changed.
+        if article.pk not in before or (answer and draft.audience != answer.audience):
+            _check_source(caller, article, draft.audience)
 
 
-def _check_source(article: Article, audience: str) -> None:
+def _sources_of(answer: CuratedAnswer | None) -> set[int]:
+    rows = answer.sources.filter(article__isnull=False) if answer else CuratedSource.objects.none()
+    return {pk for pk in rows.values_list("article_id", flat=True) if pk is not None}
+
+
+def _check_source(caller: Caller, article: Article, audience: str) -> None:
     published = article.published_revision
+    name = f"“{article}”" if caller.include_internal else f"#{article.pk}"
     if published is None:
-        message = f"“{article}” is not published: an answer on it would not be given."
+        message = f"{name} is not published: an answer on it would not be given."
         raise InvalidInput(message, field="sources")
     if audience == Audience.PUBLIC and published.audience == Audience.INTERNAL:
-        message = f"“{article}” is internal: an answer for the public cannot cite it."
+        message = f"{name} is internal: an answer for the public cannot cite it."
         raise InvalidInput(message, field="sources")
 
 
@@ -208,11 +218,21 @@ def _store(caller: Caller, draft: CuratedDraft, answer: CuratedAnswer | None) ->
     saved.author = caller.user
     saved.save()
     _store_questions(saved, draft.questions)
-    saved.sources.all().delete()
-    CuratedSource.objects.bulk_create(
-        CuratedSource(answer=saved, article=article) for article in draft.sources
-    )
+    _store_sources(saved, draft.sources)
     return saved
+
+
+def _store_sources(answer: CuratedAnswer, articles: Sequence[Article]) -> None:
+    """A source that was deleted stays, and with it the answer withdrawn, until somebody gives
+    other sources."""
+    before, wanted = _sources_of(answer), {article.pk for article in articles}
+    if before == wanted:
+        return
+    answer.sources.exclude(article__in=wanted).delete()
+    answer.sources.filter(article__isnull=True).delete()
+    CuratedSource.objects.bulk_create(
+        CuratedSource(answer=answer, article_id=pk) for pk in sorted(wanted - before)
+    )
 
 
 def _store_questions(answer: CuratedAnswer, texts: Sequence[str]) -> None:

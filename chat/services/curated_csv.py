@@ -48,6 +48,10 @@ class CuratedImport:
     changed: int
 
 
+YEARS = range(1900, 9000)
+NO_MOMENT = "valid_until must be a time such as 2027-01-31T12:00Z, not {cell!r}."
+
+
 def export_curated_csv(caller: Caller) -> str:
     """Every curated answer that the caller may see. Raises Forbidden."""
     out = io.StringIO(newline="")
@@ -102,7 +106,12 @@ def _unescape(cell: str) -> str:
 def _read(text: str) -> Iterator[tuple[int, dict[str, str]]]:
     """Rows by the line on which they begin. Raises InvalidInput."""
     rows = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text), strict=True)
-    header = [name.strip().lower() for name in next(rows, [])]
+    if "\x00" in text:
+        raise InvalidInput("The file holds control characters; save it as plain CSV.")
+    try:
+        header = [name.strip().lower() for name in next(rows, [])]
+    except csv.Error as error:
+        raise InvalidInput(f"line 1: broken CSV: {error}") from error
     _check_header(header)
     count = 0
     while True:
@@ -183,7 +192,7 @@ def _moment(cell: str) -> datetime | None:
     try:
         moment = datetime.fromisoformat(cell)
     except ValueError as error:
-        raise InvalidInput(
-            f"valid_until must be a time such as 2027-01-31T12:00Z, not {cell[:40]!r}."
-        ) from error
+        raise InvalidInput(NO_MOMENT.format(cell=cell[:40])) from error
+    if moment.year not in YEARS:
+        raise InvalidInput(NO_MOMENT.format(cell=cell[:40]))
     return moment if moment.tzinfo else timezone.make_aware(moment)

@@ -10,6 +10,7 @@ from chat.evaluation.files import ReadQuestion, read_questions
 from chat.evaluation.labels import Label
 from chat.evaluation.questions import locate
 from chat.models import QuestionOrigin, QuestionSet
+from chat.retrieval.question import FORBIDDEN
 from chat.services.question_sets import Expectation, NewQuestion, checked, store_questions
 from kb.errors import ImportRefused, InvalidInput
 from kb.models import Article
@@ -54,7 +55,8 @@ def find_articles(question_set: QuestionSet, names: Sequence[str]) -> dict[str, 
 
 def _articles(question_set: QuestionSet, read: Sequence[ReadQuestion]) -> Articles:
     names = {label.article for each in read for label in each.labelled.labels}
-    return find_articles(question_set, sorted(names))
+    # No article is called what PostgreSQL cannot hold.
+    return find_articles(question_set, sorted(n for n in names if not FORBIDDEN.search(n)))
 
 
 def _question(each: ReadQuestion, articles: Articles) -> NewQuestion:

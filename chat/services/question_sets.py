@@ -19,7 +19,7 @@ from chat.models import (
     Trace,
 )
 from chat.retrieval.conversation import Turn
-from chat.retrieval.question import clean_question
+from chat.retrieval.question import FORBIDDEN, clean_question
 from kb.content import clean_tags
 from kb.errors import Conflict, InvalidInput, NotFound
 from kb.languages import Language
@@ -120,6 +120,8 @@ def checked(question_set: QuestionSet, question: NewQuestion) -> NewQuestion:
         raise InvalidInput(f"A history may have {MAX_TURNS} turns.", field="history")
     if len(question.key) > 200 or len(question.kind) > 60:
         raise InvalidInput("A key may have 200 characters and a kind 60.", field="key")
+    if FORBIDDEN.search(f"{question.key}{question.kind}"):
+        raise InvalidInput("A key or kind holds control characters.", field="key")
     history = tuple(Turn(role=t.role, text=clean_question(t.text)) for t in question.history)
     return NewQuestion(
         text=text,
@@ -194,8 +196,9 @@ def _placed(question_set: QuestionSet, given: Expectation) -> Expectation:
     quote = given.quote
     if given.start is not None and given.end is not None and not quote.strip():
         quote = body[given.start : given.end]
-    found = locate(quote, body, near=given.start or 0)
-    if found is None or len(quote) > MAX_QUOTE_CHARACTERS:
+    short = len(quote) <= MAX_QUOTE_CHARACTERS
+    found = locate(quote, body, near=given.start or 0) if short else None
+    if found is None:
         name = article.external_id or article.pk
         raise InvalidInput(
             f"Article {name!r} does not hold the words {quote[:80]!r}.", field="quote"

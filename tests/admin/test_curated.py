@@ -223,6 +223,10 @@ def test_columns_that_a_file_lacks_stay_as_they_are(reviewer: Client, workspace:
         ("question,answer,language\na,b,en\nc,d,xx\n", "line 3: Unknown language"),
         ("question,answer,enabled\na,b,perhaps\n", "line 2: enabled must be yes or no"),
         ("question,answer,valid_until\na,b,soon\n", "line 2: valid_until must be a time"),
+        (
+            "question,answer,valid_until\na,b,0001-01-01T00:00+14:00\n",
+            "line 2: valid_until must be a time",
+        ),
         ("question,answer,sources\na,b,nothing\n", "line 2: There is no article nothing"),
         ("question,answer,collection\na,b,none\n", "line 2: There is no collection"),
         ("question,answer\na\n", "line 2: 1 columns, the header has 2."),

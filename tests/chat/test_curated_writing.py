@@ -26,11 +26,11 @@ from embeddings.services.versions import create_index_version
 from kb.access import caller_for_system
 from kb.errors import Forbidden
 from kb.models import Collection, Scope, Workspace
-from kb.services import unpublish_article
+from kb.services import delete_article, unpublish_article
 from tests.chat.conftest import ClientFor, Publish
 from tests.chat.test_curated import curate
 from tests.conftest import HASH_ENCODERS
-from tests.factories import live, make_workspace
+from tests.factories import add_revision, live, make_workspace
 
 URL = "/api/v1/curated-answers/"
 GIVEN = {"text": "**Five** days.", "questions": ["How long does a refund take?", "refund time"]}
@@ -78,7 +78,7 @@ def test_state_says_why_an_answer_is_not_given(writer: APIClient, publish: Publi
     past = (timezone.now() - timedelta(minutes=1)).isoformat()
     unpublish_article(article)
     assert writer.get(url).json()["state"] == "withdrawn"
-    assert writer.patch(url, {"text": "x"}).status_code == 400  # its ground is gone
+    assert writer.patch(url, {"text": "x"}).json()["state"] == "withdrawn"  # its ground is gone
     assert writer.patch(url, {"sources": [], "valid_until": past}).json()["state"] == "expired"
     assert writer.patch(url, {"enabled": False}).json()["state"] == "disabled"
     assert writer.patch(url, {"enabled": True, "valid_until": None}).json()["state"] == "answering"
@@ -319,3 +319,45 @@ class Deleting(HashEncoder):
         """As always."""
         CuratedAnswer.objects.all().delete()
         return super().encode(texts, task)
+
+
+def test_an_answer_whose_source_was_deleted_stays_withdrawn_until_it_gets_others(
+    writer: APIClient, publish: Publish
+) -> None:
+    article = publish(title="Refunds", body="Five days.")
+    made = create(writer, sources=[article.pk])
+    delete_article(article)
+    place = f"/api/v1/curated-answers/{made['id']}/"
+    changed = writer.patch(place, {"collection": None}, format="json")
+    assert (changed.status_code, changed.json()["state"]) == (200, "withdrawn")
+    other = publish(title="Refunds anew", body="Six days.")
+    changed = writer.patch(place, {"sources": [other.pk]}, format="json")
+    assert changed.json()["state"] == "answering"
+
+
+def test_a_withdrawn_answer_can_still_be_switched_off(writer: APIClient, publish: Publish) -> None:
+    article = publish(title="Refunds", body="Five days.")
+    made = create(writer, sources=[article.pk])
+    unpublish_article(article)
+    place = f"/api/v1/curated-answers/{made['id']}/"
+    changed = writer.patch(place, {"enabled": False}, format="json")
+    assert (changed.status_code, changed.json()["state"]) == (200, "disabled")
+
+
+def test_the_title_of_a_source_that_became_internal_is_not_told(
+    writer: APIClient, publish: Publish
+) -> None:
+    article = publish(title="Refunds", body="Five days.")
+    made = create(writer, sources=[article.pk])
+    add_revision(article, title="Secret merger", body="We merge.", audience="internal")
+    place = f"/api/v1/curated-answers/{made['id']}/"
+    assert writer.get(place).json()["state"] == "withdrawn"
+    for changed in (
+        writer.patch(place, {"text": "Another."}, format="json"),
+        writer.post(
+            "/api/v1/curated-answers/",
+            {"text": "T.", "questions": ["why"], "sources": [article.pk]},
+            format="json",
+        ),
+    ):
+        assert "Secret" not in changed.content.decode()
