@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 from pathlib import Path
 
 import django
@@ -28,6 +29,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--encoder", default="minilm")
     name = parser.parse_args().encoder
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     django.setup()
     sample = read_sample()
     pairs = [line.split("\t") for line in PAIRS.read_text().splitlines()]
@@ -36,7 +38,8 @@ def main() -> None:
     asked += [("-", text) for key, text in sample.items() if key not in curated]
     vectors = encode(name, [sample[key] for key in curated])
     cosines = encode(name, [text for _, text in asked]) @ vectors.T
-    report(curated, [key for key, _ in asked], alike(name, cosines))
+    likenesses = alike(name, cosines) * same_facts([text for _, text in asked], sample, curated)
+    report(curated, [key for key, _ in asked], likenesses)
 
 
 def read_sample() -> dict[str, str]:
@@ -52,6 +55,16 @@ def encode(name: str, texts: list[str]) -> NDArray[np.float32]:
     from embeddings.encoders.registry import get_encoder
 
     return encode_whole(get_encoder(name), texts, Task.TEXT_MATCHING)
+
+
+def same_facts(asked: list[str], sample: dict[str, str], curated: list[str]) -> NDArray[np.float32]:
+    """Shape (asked, curated): 1 where numbers and denials are the same, as matching wants."""
+    from chat.answering.opposites import says_the_same_facts
+
+    return np.array(
+        [[says_the_same_facts(sample[key], text) for key in curated] for text in asked],
+        dtype=np.float32,
+    )
 
 
 def alike(name: str, cosines: NDArray[np.float32]) -> NDArray[np.float32]:
