@@ -19,6 +19,7 @@ from chat.retrieval.sources import Source, load_sources
 from embeddings.models import IndexVersion
 from embeddings.words import WordQuery
 from kb.blocks import Block, BlockKind, parse_blocks
+from kb.models import Workspace
 from kb.search import SearchScope
 from kb.sentences import split_block
 from kb.terms import QuestionTerms
@@ -33,8 +34,9 @@ def give_curated(match: CuratedMatch, *, scope: SearchScope) -> Answer | None:
     The whole text was approved by a person, so its statements need no citation each; every
     source is read anew and must be published in scope. Three queries.
     """
-    mine = CuratedAnswer.objects.filter(workspace=scope.workspace_id)
-    curated = mine.filter(pk=match.answer_id).first()
+    workspace = Workspace(pk=scope.workspace_id)
+    given = CuratedAnswer.objects.answering(workspace, include_internal=scope.include_internal)
+    curated = given.filter(pk=match.answer_id).first()
     cited = _cite(curated, scope) if curated else None
     if curated is None or cited is None:
         return None

@@ -86,11 +86,9 @@ class Comparison:
 
 
 def compare(first: Sequence[QuestionOutcome], second: Sequence[QuestionOutcome]) -> Comparison:
-    """Over the questions, by key, that both runs asked under the same conditions."""
-    others = {(each.key, each.hidden): each for each in second}
-    pairs = [
-        (each, others[each.key, each.hidden]) for each in first if (each.key, each.hidden) in others
-    ]
+    """Over the questions, by key, that both runs asked in the same words and conditions."""
+    others = {_identity(each): each for each in second}
+    pairs = [(each, others[_identity(each)]) for each in first if _identity(each) in others]
     changes = [change for pair in pairs if (change := _change(*pair)).difference]
     better = sorted((c for c in changes if c.difference > 0), key=lambda c: -c.difference)
     worse = sorted((c for c in changes if c.difference < 0), key=lambda c: c.difference)
@@ -102,6 +100,10 @@ def compare(first: Sequence[QuestionOutcome], second: Sequence[QuestionOutcome])
         better_count=len(better),
         worse_count=len(worse),
     )
+
+
+def _identity(outcome: QuestionOutcome) -> tuple[str, str, bool]:
+    return outcome.key, outcome.text, outcome.hidden
 
 
 def _values(outcome: QuestionOutcome) -> dict[str, float]:

@@ -71,3 +71,9 @@ def test_the_interval_is_that_of_the_mean_and_always_the_same() -> None:
     assert (low[0], high[0]) == (again[0][0], again[1][0])
     gaps = np.concatenate([values, np.full((400, 1), np.nan)])
     assert bootstrap(gaps)[0][0] == pytest.approx(low[0], abs=0.01)
+
+
+def test_a_question_whose_words_changed_is_another() -> None:
+    changed = outcome("a", 1.0)
+    changed.text = "another question"
+    assert compare([outcome("a", 0.5), outcome("b", 0.5)], [changed, outcome("b", 1.0)]).shared == 1

@@ -6,7 +6,7 @@ import pytest
 from django.db import IntegrityError, transaction
 
 from chat.evaluation.questions import Place, locate
-from chat.evaluation.sources import set_questions
+from chat.evaluation.sources import _most_exact, set_questions
 from chat.models import ExpectedAnswer, LabelledQuestion, QuestionOrigin, QuestionSet, Trace
 from chat.retrieval.conversation import Turn
 from chat.services import question_sets
@@ -19,6 +19,7 @@ from chat.services.question_sets import (
 )
 from kb.errors import Conflict, InvalidInput, NotFound
 from kb.models import Workspace
+from kb.services import unpublish_article
 from tests.chat.conftest import Publish
 from tests.factories import add_revision, make_article, make_workspace
 
@@ -159,3 +160,29 @@ def test_locating() -> None:
     assert locate("then FIVE", body, near=0) is None
     assert locate(" ", body, near=0) is None
     assert locate("five days.", "x five\t\tdays.", near=0) == (2, 13)
+
+
+def test_what_is_not_published_now_answers_nothing(
+    question_set: QuestionSet, publish: Publish
+) -> None:
+    stays, goes = publish(embedded=False), publish(embedded=False)
+    both = (Expectation(article=stays), Expectation(article=goes))
+    add(question_set, "both", expected=both)
+    add(question_set, "one", expected=(Expectation(article=goes),))
+    unpublish_article(goes)
+    [asked], _ = set_questions(question_set)
+    assert (asked.text, [place.article for place in asked.places]) == ("both", [stays.pk])
+
+
+def test_a_passage_takes_the_relevance_of_its_article(publish: Publish) -> None:
+    article = publish(body="It takes five days.", embedded=False)
+    places = (
+        Expectation(article=article, quote="five days", relevance=1),
+        Expectation(article=article, relevance=3),
+    )
+    assert [place.relevance for place in _most_exact([*map(placed, places)])] == [3]
+
+
+def placed(given: Expectation) -> Place:
+    start, end = (9, 18) if given.quote else (None, None)
+    return Place(article=given.article.pk, relevance=given.relevance, start=start, end=end)
