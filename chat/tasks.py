@@ -5,8 +5,6 @@ from __future__ import annotations
 import structlog
 from celery import shared_task
 from django.conf import settings
-from kombu.exceptions import OperationalError as BrokerAway
-from redis.exceptions import RedisError
 
 from chat.answering.curated_vectors import (
     embed_curated_questions,
@@ -16,6 +14,7 @@ from chat.answering.curated_vectors import (
 from chat.tracing.retention import delete_expired_traces
 from embeddings.loop import ENCODER_AT_FAULT
 from embeddings.models import IndexVersion, VersionState
+from embeddings.nudging import send_nudge
 
 log = structlog.get_logger(__name__)
 
@@ -28,10 +27,7 @@ def forget_traces() -> int:
 
 def nudge_curated(workspace_id: int) -> None:
     """Ask some worker to embed curated questions; without Redis the sweep does so later."""
-    try:
-        embed_curated.apply_async((workspace_id,), queue="interactive", retry=False)
-    except (BrokerAway, RedisError, OSError) as error:
-        log.warning("curated_nudge_not_sent", workspace=workspace_id, error=str(error))
+    send_nudge(embed_curated, workspace_id, queue="interactive")
 
 
 @shared_task(name="chat.embed_curated")

@@ -13,6 +13,7 @@ from django.db import connection
 
 ARTICLES, PASSAGES = PARENTS = ("embeddings_articlevector", "embeddings_passagevector")
 WORDS = "embeddings_passagewords"
+TABLES = (WORDS, *PARENTS)
 
 
 def create_partitions(version_id: int, dimension: int) -> None:
@@ -58,7 +59,7 @@ def drop_partitions(version_id: int) -> None:
     DETACH CONCURRENTLY does not wait in the way of other versions' readers. The passages go
     last: `drop_orphans` finds a version by them.
     """
-    for parent in (WORDS, *PARENTS):
+    for parent in TABLES:
         name = partition_name(parent, version_id)
         with connection.cursor() as cursor:
             cursor.execute(ATTACHED, [name])

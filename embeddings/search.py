@@ -32,7 +32,8 @@ SHORT_RESULTS = Counter(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PassageHit:
-    """`body[start:end]` of a published revision."""
+    """`body[start:end]` of a published revision; `score` is the leg's own: cosine similarity, or
+    BM25 of its words as a share of the most (0 to about 1)."""
 
     article_id: int
     revision_id: int

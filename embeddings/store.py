@@ -12,7 +12,7 @@ from pgvector import HalfVector
 from embeddings.claims import Claim
 from embeddings.encoders.base import EmbeddedDocument, Vector
 from embeddings.models import EntryState, IndexEntry, IndexVersion
-from embeddings.partitions import PARENTS, WORDS
+from embeddings.partitions import TABLES
 from embeddings.words import store_words
 
 
@@ -59,7 +59,7 @@ def _delete_vectors(version: IndexVersion, revisions: list[int]) -> None:
     """All vectors and older entries of these revisions' articles in this version."""
     parameters: dict[str, Any] = {"version": version.pk, "revisions": revisions}
     with connection.cursor() as cursor:
-        for table in (*PARENTS, WORDS):
+        for table in TABLES:
             cursor.execute(_DELETE_OF_SAME_ARTICLES.format(table=table), parameters)
         cursor.execute(
             _DELETE_OF_SAME_ARTICLES.format(table="embeddings_indexentry")

@@ -6,16 +6,14 @@ what is left, and `sweep` sends the nudges again.
 
 from __future__ import annotations
 
-import structlog
 from celery import shared_task
 from django.conf import settings
-from kombu.exceptions import OperationalError as BrokerAway
-from redis.exceptions import RedisError
 
 from embeddings import loop
 from embeddings.heartbeat import forget_silent_workers
 from embeddings.hnsw import build_missing_indexes, missing_indexes
 from embeddings.models import IndexEntry, IndexVersion
+from embeddings.nudging import send_nudge
 from embeddings.partitions import drop_orphans
 from embeddings.services.entries import ensure_entries, purge_stale, retry_parked
 from embeddings.services.versions import ensure_first_version
@@ -23,16 +21,11 @@ from embeddings.words import fill_missing_words
 from kb.models import Workspace
 from kb.services.statistics import fold_term_counts
 
-log = structlog.get_logger(__name__)
-
 
 def nudge(version_id: int, *, bulk: bool) -> None:
     """Ask some worker to look at a version; without Redis the sweep does so later."""
     queue = "bulk" if bulk else "interactive"
-    try:
-        embed_version.apply_async((version_id,), {"bulk": bulk}, queue=queue, retry=False)
-    except (BrokerAway, RedisError, OSError) as error:
-        log.warning("nudge_not_sent", version=version_id, error=str(error))
+    send_nudge(embed_version, version_id, queue=queue, kwargs={"bulk": bulk})
 
 
 @shared_task(name="embeddings.embed_version")
@@ -62,7 +55,7 @@ def sweep() -> int:
     drop_orphans()
     fold_term_counts()
     if missing_indexes():
-        _ask_for_indexes()
+        send_nudge(build_indexes, queue="bulk", expires=settings.SWEEP_SECONDS)
     return nudged
 
 
@@ -70,13 +63,6 @@ def sweep() -> int:
 def build_indexes() -> list[str]:
     """Build the HNSW indexes that large versions lack; one process at a time does."""
     return build_missing_indexes()
-
-
-def _ask_for_indexes() -> None:
-    try:
-        build_indexes.apply_async(queue="bulk", retry=False, expires=settings.SWEEP_SECONDS)
-    except (BrokerAway, RedisError, OSError) as error:
-        log.warning("nudge_not_sent", task=build_indexes.name, error=str(error))
 
 
 def _sweep_version(version: IndexVersion) -> int:

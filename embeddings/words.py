@@ -22,6 +22,7 @@ from django.db import connection, transaction
 
 from embeddings.models import IndexVersion
 from embeddings.partitions import WORDS
+from embeddings.search import PassageHit
 from kb.bm25 import saturation
 from kb.search import SearchScope, TextHit, scope_condition, search_text
 from kb.terms import QuestionTerms, average_sizes
@@ -42,18 +43,6 @@ class WordQuery:
 
     weights: Mapping[int, float]
     terms: tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WordHit:
-    """A passage of a published revision and its BM25 as a share of the most: 0 to about 1."""
-
-    article_id: int
-    revision_id: int
-    ordinal: int
-    start: int
-    end: int
-    score: float
 
 
 def word_query(terms: QuestionTerms, *, phrase_weight: float) -> WordQuery:
@@ -78,25 +67,21 @@ def word_query(terms: QuestionTerms, *, phrase_weight: float) -> WordQuery:
 
 def search_words(
     version: IndexVersion, query: WordQuery, *, scope: SearchScope, limit: int
-) -> list[WordHit]:
+) -> list[PassageHit]:
     """The `limit` passages that fit best by their words, best first. One query."""
-    if not query.terms:
-        return []
-    condition, parameters = scope_condition(scope)
-    parameters |= {"terms": list(query.terms), "words": as_text(query.weights), "limit": limit}
-    with connection.cursor() as cursor:
-        cursor.execute(SEARCH.format(condition=condition, version=int(version.pk)), parameters)
-        return [
-            WordHit(
-                article_id=article,
-                revision_id=revision,
-                ordinal=ordinal,
-                start=start,
-                end=end,
-                score=score,
-            )
-            for article, revision, ordinal, start, end, score in cursor.fetchall()
-        ]
+    return [
+        PassageHit(
+            article_id=article,
+            revision_id=revision,
+            ordinal=ordinal,
+            start=start,
+            end=end,
+            score=score,
+        )
+        for article, revision, ordinal, start, end, score in _ask(
+            SEARCH, version, query, scope=scope, limit=limit
+        )
+    ]
 
 
 SEARCH = """
@@ -131,17 +116,11 @@ def search_article_words(
 
     Those that are not in the index yet are compared by the knowledge base's own full text.
     """
-    if not query.terms:
-        return []
-    condition, parameters = scope_condition(scope)
-    parameters |= {"terms": list(query.terms), "words": as_text(query.weights), "limit": limit}
-    with connection.cursor() as cursor:
-        sql = SEARCH_ARTICLES.format(condition=condition, version=int(version.pk))
-        cursor.execute(sql, parameters)
-        hits = [
-            TextHit(article_id=article, revision_id=revision, score=score)
-            for article, revision, score in cursor.fetchall()
-        ]
+    found = _ask(SEARCH_ARTICLES, version, query, scope=scope, limit=limit)
+    hits = [
+        TextHit(article_id=article, revision_id=revision, score=score)
+        for article, revision, score in found
+    ]
     absent = NOT_INDEXED.format(version=int(version.pk))
     hits += search_text(terms, scope=scope, limit=limit, where=absent)
     return sorted(hits, key=lambda hit: (-hit.score, hit.article_id))[:limit]
@@ -161,6 +140,20 @@ NOT_INDEXED = """
     NOT EXISTS (SELECT FROM embeddings_passagewords w
                 WHERE w.index_version_id = {version} AND w.revision_id = r.id AND w.ordinal = -1)
 """
+
+
+def _ask(
+    statement: str, version: IndexVersion, query: WordQuery, *, scope: SearchScope, limit: int
+) -> list[tuple[Any, ...]]:
+    """Nothing is asked by a question without a word that any article has."""
+    if not query.terms:
+        return []
+    condition, parameters = scope_condition(scope)
+    parameters |= {"terms": list(query.terms), "words": as_text(query.weights), "limit": limit}
+    with connection.cursor() as cursor:
+        cursor.execute(statement.format(condition=condition, version=int(version.pk)), parameters)
+        rows: list[tuple[Any, ...]] = cursor.fetchall()
+        return rows
 
 
 @lru_cache(maxsize=200_000)

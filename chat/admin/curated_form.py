@@ -13,16 +13,17 @@ from chat.models import CuratedAnswer
 from chat.services.curated import MAX_QUESTION_CHARACTERS, CuratedDraft, check_curated_draft
 from chat.services.curated_drafts import find_named_articles
 from kb.access import Caller, caller_for_member
+from kb.admin.placed_form import PlacedForm
 from kb.admin.scope import user_of
 from kb.errors import Conflict, DomainError, InvalidInput, NotFound
-from kb.models import Article, Collection, Workspace
+from kb.models import Article, Collection
 
 # Of the draft's fields, where the form says them.
 FIELDS = {"questions": "question"}
 ARTICLE = ("article__latest_revision",)
 
 
-class CuratedAnswerForm(forms.ModelForm[CuratedAnswer]):
+class CuratedAnswerForm(PlacedForm):
     """One question, other ways to ask it, and the answer; `draft` is what the service is given."""
 
     request: HttpRequest
@@ -115,11 +116,3 @@ class CuratedAnswerForm(forms.ModelForm[CuratedAnswer]):
             self.add_error("question", str(error))
         except DomainError as error:
             self.add_error(None, str(error))
-
-    @property
-    def place(self) -> Workspace | None:
-        """The workspace: of the answer, or as chosen for a new one."""
-        if self.instance.pk:
-            return self.instance.workspace
-        chosen: Workspace | None = self.cleaned_data.get("workspace")
-        return chosen

@@ -56,6 +56,8 @@ def match_curated(
         return None
     if first.key == question_key(question):
         return _match(first, similarity=1.0, exact=True)
+    if threshold > 1:
+        return None  # no likeness is: only equal questions were wanted
     encoder = encoder_of(version)
     with spending(workspace_id=workspace.pk, encoder=version.encoder):
         [vector] = encode_whole(encoder, [question], Task.TEXT_MATCHING)

@@ -25,6 +25,7 @@ from chat.evaluation.turns import parse_turns
 from chat.retrieval.conversation import Turn
 from kb.errors import ImportRefused, InvalidInput, TooLarge
 from kb.importing.decoding import decode
+from kb.importing.tables import delimiter_of
 
 MAX_FILE_BYTES = 10 * 1024 * 1024
 MAX_LINES = 20_000
@@ -142,9 +143,8 @@ def _read_csv(text: str, problems: list[str]) -> Iterator[ReadQuestion]:
 
 
 def _rows(text: str, problems: list[str]) -> Iterator[tuple[int, list[str]]]:
-    """The line on which each row begins, and its cells; spreadsheets differ in the delimiter."""
-    delimiter = max(",;\t", key=text.partition("\n")[0].count)
-    rows = csv.reader(StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    """The line on which each row begins, and its cells."""
+    rows = csv.reader(StringIO(text, newline=""), delimiter=delimiter_of(text), strict=True)
     for _ in range(MAX_LINES):
         line = rows.line_num + 1
         try:

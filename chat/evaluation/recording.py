@@ -17,7 +17,7 @@ from typing import Any
 import structlog
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from chat.evaluation.code_version import code_version
@@ -142,14 +142,17 @@ def fail_run(run: EvaluationRun, *, reason: str) -> None:
 
 def release_run(run: EvaluationRun, *, reason: str = "") -> None:
     """Let another process go on; `reason` says what it waits for, which is no failed attempt."""
-    mine = EvaluationRun.objects.filter(pk=run.pk, lease=run.lease, state=RunState.RUNNING)
-    mine.update(lease=None, lease_until=None, error=reason, attempts=0)
+    _mine(run).update(lease=None, lease_until=None, error=reason, attempts=0)
 
 
 def _holds(run: EvaluationRun, **values: Any) -> bool:
     """Renew the lease and write `values`; False once it is not ours."""
-    mine = EvaluationRun.objects.filter(pk=run.pk, lease=run.lease, state=RunState.RUNNING)
-    return bool(mine.update(lease_until=_lease_end(), **values))
+    return bool(_mine(run).update(lease_until=_lease_end(), **values))
+
+
+def _mine(run: EvaluationRun) -> QuerySet[EvaluationRun]:
+    """The run's row, as long as its lease is ours and nobody has ended it."""
+    return EvaluationRun.objects.filter(pk=run.pk, lease=run.lease, state=RunState.RUNNING)
 
 
 def _store(run: EvaluationRun, outcomes: Sequence[QuestionOutcome]) -> bool:
@@ -164,8 +167,7 @@ def _store(run: EvaluationRun, outcomes: Sequence[QuestionOutcome]) -> bool:
 
 def _end(run: EvaluationRun, state: RunState, **values: Any) -> None:
     values |= {"state": state, "finished_at": timezone.now(), "lease": None, "lease_until": None}
-    mine = EvaluationRun.objects.filter(pk=run.pk, lease=run.lease, state=RunState.RUNNING)
-    if mine.update(**values):
+    if _mine(run).update(**values):
         for name, value in values.items():
             setattr(run, name, value)
 

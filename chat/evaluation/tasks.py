@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import structlog
 from celery import shared_task
 from django.utils import timezone
-from kombu.exceptions import OperationalError as BrokerAway
-from redis.exceptions import RedisError
 
 from chat.evaluation.continuing import continue_run
 from chat.models import EvaluationRun
-
-log = structlog.get_logger(__name__)
+from embeddings.nudging import send_nudge
 
 # Other work of the queue gets its turn in between.
 TASK_SECONDS = 60
@@ -19,10 +15,7 @@ TASK_SECONDS = 60
 
 def nudge_run(run_id: int) -> None:
     """Ask some worker to go on with a run; without Redis the sweep does so later."""
-    try:
-        run_evaluation.apply_async((run_id,), queue="bulk", retry=False)
-    except (BrokerAway, RedisError, OSError) as error:
-        log.warning("evaluation_nudge_not_sent", run=run_id, error=str(error))
+    send_nudge(run_evaluation, run_id, queue="bulk")
 
 
 @shared_task(name="chat.run_evaluation")

@@ -11,7 +11,6 @@ from chat.retrieval.settings import PipelineSettings
 from embeddings.models import IndexVersion
 from embeddings.scoring import ScoredPassage, score_passages
 from embeddings.search import ArticleHit, PassageHit
-from embeddings.words import WordHit
 from kb.search import SearchScope, TextHit, title_coverage
 
 
@@ -99,6 +98,6 @@ def _weighted(legs: LegResults, settings: PipelineSettings) -> list[_Leg]:
 
 
 def _finds(
-    hits: Iterable[PassageHit | WordHit | ArticleHit | TextHit],
+    hits: Iterable[PassageHit | ArticleHit | TextHit],
 ) -> list[tuple[int, int, float]]:
     return [(hit.article_id, hit.revision_id, hit.score) for hit in hits]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from chat.retrieval.folding import fold
+from chat.retrieval.folding import Folding
 from chat.retrieval.fusion import PassageMatch
 from chat.retrieval.results import ArticleMatch, ContextSpan
 from chat.retrieval.settings import PipelineSettings
@@ -42,13 +42,12 @@ def build_context(
     `matches` holds the passages of each article by its id.
     """
     chosen = articles[: settings.context_articles]
-    spans: list[ContextSpan] = []
-    left = settings.context_tokens
+    kept = Folding()
     for place, article in enumerate(chosen):
+        left = settings.context_tokens - sum(span.tokens for span in kept.spans)
         allowance = min(left, left * 2 // (len(chosen) - place + 1))
-        fold(_spans(article, matches[article.source.article_id], encoder, allowance), spans)
-        left = settings.context_tokens - sum(span.tokens for span in spans)
-    return spans
+        kept.add(_spans(article, matches[article.source.article_id], encoder, allowance))
+    return kept.spans
 
 
 def _spans(

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from chat.retrieval.question import FORBIDDEN
 from chat.retrieval.settings import PipelineSettings
+from kb.content import FORBIDDEN
 from kb.terms import WeightedText
 
 # A turn that counts for less than this is as good as forgotten.

@@ -17,18 +17,25 @@ WORD = re.compile(r"\w+")
 SHINGLE = 3
 
 
-def fold(spans: Iterable[ContextSpan], kept: list[ContextSpan]) -> None:
-    """Add to `kept` the spans that say something new; the others are named by the one that
-    says it (`also`). A text too short for a run of words is never folded."""
-    said = [_runs(span.text) for span in kept]
-    for span in spans:
-        runs = _runs(span.text)
-        place = next((n for n, known in enumerate(said) if runs and runs <= known), None)
-        if place is None:
-            kept.append(span)
-            said.append(runs)
-        else:
-            kept[place] = replace(kept[place], also=(*kept[place].also, _place(span)))
+class Folding:
+    """Spans that say something new, in the order in which they came."""
+
+    def __init__(self) -> None:
+        self.spans: list[ContextSpan] = []
+        self._said: list[set[tuple[str, ...]]] = []
+
+    def add(self, spans: Iterable[ContextSpan]) -> None:
+        """Keep what is new; the others are named by the span that says it (`also`). A text too
+        short for a run of words is never folded."""
+        for span in spans:
+            runs = _runs(span.text)
+            place = next((n for n, known in enumerate(self._said) if runs and runs <= known), None)
+            if place is None:
+                self.spans.append(span)
+                self._said.append(runs)
+            else:
+                kept = self.spans[place]
+                self.spans[place] = replace(kept, also=(*kept.also, _place(span)))
 
 
 def _runs(text: str) -> set[tuple[str, ...]]:

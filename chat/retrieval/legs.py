@@ -10,7 +10,6 @@ from chat.retrieval.timing import Stopwatch
 from embeddings.models import IndexVersion
 from embeddings.search import ArticleHit, PassageHit, search_articles, search_passages
 from embeddings.words import (
-    WordHit,
     WordQuery,
     search_article_words,
     search_words,
@@ -37,7 +36,7 @@ class LegResults:
     terms: QuestionTerms
     words: WordQuery
     passages: tuple[PassageHit, ...] = ()
-    passage_words: tuple[WordHit, ...] = ()
+    passage_words: tuple[PassageHit, ...] = ()
     articles: tuple[ArticleHit, ...] = ()
     texts: tuple[TextHit, ...] = ()
 

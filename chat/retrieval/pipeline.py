@@ -12,12 +12,12 @@ from chat.retrieval.candidates import gather_candidates
 from chat.retrieval.context import build_context
 from chat.retrieval.conversation import Turn, spell_out, weigh_history
 from chat.retrieval.fusion import FusedArticle, fuse
-from chat.retrieval.legs import run_legs
+from chat.retrieval.legs import LegResults, run_legs
 from chat.retrieval.question import Question, clean_question, encode_question
 from chat.retrieval.reranking import rerank
-from chat.retrieval.results import ArticleMatch, IndexIdentity, Retrieval
+from chat.retrieval.results import ArticleMatch, IndexIdentity, Reranking, Retrieval
 from chat.retrieval.rewriting import Rewriting, rewrite_question
-from chat.retrieval.settings import PipelineSettings, load_profile
+from chat.retrieval.settings import PipelineSettings, load_settings
 from chat.retrieval.sources import load_sources
 from chat.retrieval.timing import Stopwatch
 from chat.retrieval.windows import passages_of
@@ -50,7 +50,7 @@ def retrieve(
     """
     watch = Stopwatch()
     text = clean_question(question)
-    settings = _settings(workspace, profile)
+    settings = load_settings(workspace, profile)
     version = version or live_version(workspace)
     encoder = encoder_of(version)
     scope = SearchScope(
@@ -63,18 +63,11 @@ def retrieve(
     with watch.lap("encode"), spending(workspace_id=workspace.pk, encoder=version.encoder):
         asked = _encode(encoder, rewriting, history, settings)
     legs = run_legs(version, asked, scope=scope, settings=settings, watch=watch)
-    with watch.lap("score"):
-        candidates = gather_candidates(version, asked, legs, scope=scope, settings=settings)
-    with watch.lap("fuse"):
-        fused = fuse(legs, candidates, settings, spoken=languages_of(version.encoder))
-    with watch.lap("rerank"):
-        fused, reranking = rerank(
-            asked.text, fused, terms=legs.terms, scope=scope, settings=settings
-        )
+    fused, reranking = _rank(version, asked, legs, scope=scope, settings=settings, watch=watch)
     with watch.lap("context"):
         hits = _load(fused[: settings.articles], scope, version)
         read = hits[: settings.context_articles]
-        matches = passages_of(read, legs.terms, settings=settings)
+        matches = passages_of(read, legs.words, settings=settings)
         context = build_context(read, matches, encoder=encoder, settings=settings)
     return Retrieval(
         asked=text,
@@ -93,12 +86,6 @@ def retrieve(
     )
 
 
-def _settings(workspace: Workspace, profile: PipelineSettings | str | None) -> PipelineSettings:
-    if isinstance(profile, PipelineSettings):
-        return profile
-    return load_profile(workspace, profile)
-
-
 def _encode(
     encoder: Encoder, rewriting: Rewriting, history: Sequence[Turn], settings: PipelineSettings
 ) -> Question:
@@ -110,6 +97,24 @@ def _encode(
         weigh_history(before, settings),
         standalone=spell_out(rewriting.text, before, settings),
     )
+
+
+def _rank(
+    version: IndexVersion,
+    question: Question,
+    legs: LegResults,
+    *,
+    scope: SearchScope,
+    settings: PipelineSettings,
+    watch: Stopwatch,
+) -> tuple[list[FusedArticle], Reranking | None]:
+    """One ranking from what the legs found, and what a reranker had to do with it."""
+    with watch.lap("score"):
+        candidates = gather_candidates(version, question, legs, scope=scope, settings=settings)
+    with watch.lap("fuse"):
+        fused = fuse(legs, candidates, settings, spoken=languages_of(version.encoder))
+    with watch.lap("rerank"):
+        return rerank(question.text, fused, words=legs.words, scope=scope, settings=settings)
 
 
 def _load(

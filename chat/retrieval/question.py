@@ -11,11 +11,11 @@ from django.conf import settings
 
 from chat.errors import QuestionRejected
 from embeddings.encoders.base import Encoder, Matrix, Task, Vector
+from kb.content import FORBIDDEN
 from kb.terms import WeightedText
 
 # Special tokens and the task prompts of some families count towards the window too.
 RESERVED_TOKENS = 32
-FORBIDDEN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 SPACE = re.compile(r"\s")
 
 

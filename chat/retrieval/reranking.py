@@ -25,9 +25,9 @@ from embeddings.errors import TextNotEmbeddable
 from embeddings.rerankers.base import Reranker
 from embeddings.rerankers.registry import get_reranker
 from embeddings.spending import spending
+from embeddings.words import WordQuery
 from kb.errors import DomainError
 from kb.search import SearchScope
-from kb.terms import QuestionTerms
 
 log = structlog.get_logger(__name__)
 
@@ -42,7 +42,7 @@ def rerank(
     question: str,
     fused: Sequence[FusedArticle],
     *,
-    terms: QuestionTerms,
+    words: WordQuery,
     scope: SearchScope,
     settings: PipelineSettings,
 ) -> tuple[list[FusedArticle], Reranking | None]:
@@ -55,7 +55,7 @@ def rerank(
     if not settings.reranker or not fused:
         return list(fused), None
     first, rest = fused[: settings.rerank_candidates], fused[settings.rerank_candidates :]
-    texts = _texts(first, terms, scope, settings)
+    texts = _texts(first, words, scope, settings)
     try:
         with spending(workspace_id=scope.workspace_id, encoder=settings.reranker):
             scores, fingerprint = _scores(question, texts, settings)
@@ -75,7 +75,7 @@ def rerank(
 
 def _texts(
     first: Sequence[FusedArticle],
-    terms: QuestionTerms,
+    words: WordQuery,
     scope: SearchScope,
     settings: PipelineSettings,
 ) -> dict[int, str]:
@@ -86,7 +86,7 @@ def _texts(
         for each in first
         if each.revision_id in sources
     ]
-    passages = passages_of(articles, terms, settings=settings)
+    passages = passages_of(articles, words, settings=settings)
     texts = {}
     for article in articles:
         best = passages[article.source.article_id][0]

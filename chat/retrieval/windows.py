@@ -8,23 +8,22 @@ from chat.retrieval.fusion import PassageMatch
 from chat.retrieval.results import ArticleMatch
 from chat.retrieval.settings import PipelineSettings
 from embeddings.encoders.base import Encoder
-from embeddings.words import passage_weights, word_query
+from embeddings.words import WordQuery, passage_weights
 from kb.blocks import parse_blocks
-from kb.terms import QuestionTerms
 from kb.words import words_of
 
 WINDOW_CHARACTERS = 800
 
 
 def passages_of(
-    articles: Sequence[ArticleMatch], terms: QuestionTerms, *, settings: PipelineSettings
+    articles: Sequence[ArticleMatch], asked: WordQuery, *, settings: PipelineSettings
 ) -> dict[int, tuple[PassageMatch, ...]]:
     """By article id, its passages, best first: those found by vector, else windows by words.
 
     One query if any article needs windows, none otherwise.
     """
     without = [article for article in articles if not article.fused.passages]
-    by_words = _windows_by_words(without, terms, settings) if without else {}
+    by_words = _windows_by_words(without, asked, settings) if without else {}
     return {
         article.source.article_id: article.fused.passages or by_words[article.source.article_id]
         for article in articles
@@ -63,18 +62,17 @@ def first_part(
 
 
 def _windows_by_words(
-    articles: Sequence[ArticleMatch], terms: QuestionTerms, settings: PipelineSettings
+    articles: Sequence[ArticleMatch], asked: WordQuery, settings: PipelineSettings
 ) -> Mapping[int, tuple[PassageMatch, ...]]:
     places = [
         (article, window) for article in articles for window in cut_windows(article.source.body)
     ]
     texts = [f"{article.source.title}\n{article.source.body[s:e]}" for article, (s, e) in places]
     words = words_of(texts, [article.source.language for article, _ in places])
-    asked = word_query(terms, phrase_weight=settings.phrase_weight).weights
     found: dict[int, list[PassageMatch]] = {article.source.article_id: [] for article in articles}
     for (article, (start, end)), said in zip(places, words, strict=True):
         weights = passage_weights(said)
-        share = sum(weight * weights.get(number, 0.0) for number, weight in asked.items())
+        share = sum(weight * weights.get(number, 0.0) for number, weight in asked.weights.items())
         score = settings.passage_words_weight * share
         match = PassageMatch(start=start, end=end, similarity=None, words=share, score=score)
         found[article.source.article_id].append(match)

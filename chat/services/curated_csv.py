@@ -26,6 +26,7 @@ from chat.tasks import nudge_curated
 from kb.access import Caller, Permission, require
 from kb.errors import DomainError, ImportRefused, InvalidInput, TooLarge
 from kb.importing.decoding import decode
+from kb.importing.tables import delimiter_of
 
 MAX_BYTES = 4_000_000
 MAX_ROWS = 2_000
@@ -105,7 +106,7 @@ def _unescape(cell: str) -> str:
 
 def _read(text: str) -> Iterator[tuple[int, dict[str, str]]]:
     """Rows by the line on which they begin. Raises InvalidInput."""
-    rows = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text), strict=True)
+    rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter_of(text), strict=True)
     if "\x00" in text:
         raise InvalidInput("The file holds control characters; save it as plain CSV.")
     try:
@@ -125,11 +126,6 @@ def _read(text: str) -> Iterator[tuple[int, dict[str, str]]]:
         if any(cell.strip() for cell in row):
             count += 1
             yield line, _cells(header, row, line, count)
-
-
-def _delimiter(text: str) -> str:
-    """What stands between the columns of the header: spreadsheets differ by country."""
-    return max(",;\t", key=text.partition("\n")[0].count)
 
 
 def _check_header(header: list[str]) -> None:

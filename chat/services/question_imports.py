@@ -10,8 +10,8 @@ from chat.evaluation.files import ReadQuestion, read_questions
 from chat.evaluation.labels import Label
 from chat.evaluation.questions import locate
 from chat.models import QuestionOrigin, QuestionSet
-from chat.retrieval.question import FORBIDDEN
 from chat.services.question_sets import Expectation, NewQuestion, checked, store_questions
+from kb.content import FORBIDDEN
 from kb.errors import ImportRefused, InvalidInput
 from kb.models import Article
 

@@ -19,8 +19,8 @@ from chat.models import (
     Trace,
 )
 from chat.retrieval.conversation import Turn
-from chat.retrieval.question import FORBIDDEN, clean_question
-from kb.content import clean_tags
+from chat.retrieval.question import clean_question
+from kb.content import FORBIDDEN, clean_tags
 from kb.errors import Conflict, InvalidInput, NotFound
 from kb.languages import Language
 from kb.models import Article, Workspace

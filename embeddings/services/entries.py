@@ -9,7 +9,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from embeddings.models import EntryState, IndexEntry, IndexVersion
-from embeddings.partitions import PARENTS, WORDS
+from embeddings.partitions import TABLES
 from kb.models import Article, Workspace
 
 RETRY_PARKED_AFTER = timedelta(hours=6)
@@ -49,7 +49,7 @@ def purge_stale(version: IndexVersion) -> int:
     not hidden already. Returns how many entries went.
     """
     with transaction.atomic(), connection.cursor() as cursor:
-        for table in (*PARENTS, WORDS):
+        for table in TABLES:
             cursor.execute(_PURGE.format(table=table), {"version": version.pk})
         cursor.execute(_PURGE.format(table="embeddings_indexentry"), {"version": version.pk})
         return int(cursor.rowcount)

@@ -13,15 +13,16 @@ from unfold.widgets import (
 )
 
 from kb.access import Permission
+from kb.admin.placed_form import PlacedForm
 from kb.admin.scope import may_in
 from kb.content import ArticleText, clean, clean_tags
 from kb.errors import InvalidInput
 from kb.indexable import require_indexable
 from kb.languages import Language
-from kb.models import Article, ArticleState, Audience, Collection, Workspace
+from kb.models import Article, ArticleState, Audience, Collection
 
 
-class ArticleForm(forms.ModelForm[Article]):
+class ArticleForm(PlacedForm):
     """Text and shelf of an article; `text` and `tag_list` are what the service is given.
 
     `base_revision` is the number of the revision that the writer started from: a newer one
@@ -125,14 +126,6 @@ class ArticleForm(forms.ModelForm[Article]):
                 "Somebody saved a newer revision while you were writing. Nothing is lost: "
                 "your text is below, theirs is in the history. Compare, then choose.",
             )
-
-    @property
-    def place(self) -> Workspace | None:
-        """The workspace: of the article, or as chosen for a new one."""
-        if self.instance.pk:
-            return self.instance.workspace
-        chosen: Workspace | None = self.cleaned_data.get("workspace")
-        return chosen
 
     @property
     def wants_to_publish(self) -> bool:

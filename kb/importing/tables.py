@@ -21,7 +21,7 @@ csv.field_size_limit(MAX_FILE_BYTES)
 def read_csv(file: SourceFile) -> Iterator[Reading]:
     """One article or problem per row; its origin is the line on which the row begins."""
     text = decode(file.read())
-    rows = csv.reader(StringIO(text, newline=""), delimiter=_delimiter(text), strict=True)
+    rows = csv.reader(StringIO(text, newline=""), delimiter=delimiter_of(text), strict=True)
     header = [name.strip().lower() for name in next(rows, [])]
     _require_header(header)
     while True:
@@ -37,7 +37,7 @@ def read_csv(file: SourceFile) -> Iterator[Reading]:
             yield _read_row(header, row, file=file, origin=origin)
 
 
-def _delimiter(text: str) -> str:
+def delimiter_of(text: str) -> str:
     """What stands between the columns of the header: spreadsheets differ by country."""
     header = text.partition("\n")[0]
     return max(",;\t", key=header.count)

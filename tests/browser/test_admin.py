@@ -2,61 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from django.contrib.auth.models import User
-from playwright.sync_api import Browser, Page, expect
-from pytest_django.live_server_helper import LiveServer
+from playwright.sync_api import Page, expect
 
 from chat.models import CuratedAnswer
 from embeddings.encoders.metering import add_tokens
 from embeddings.loop import embed_pending
 from embeddings.spending import spending
-from kb.models import Article, Membership, Workspace
+from kb.models import Article, Workspace
+from tests.browser.conftest import violations
 from tests.chat.test_curated import curate
-from tests.factories import live, make_article, make_workspace
+from tests.factories import live, make_article
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
-
-WCAG = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa"]}}
-
-
-@pytest.fixture
-def workspace(transactional_db: None) -> Workspace:  # noqa: ARG001 - the server is another thread
-    """With an owner who may sign in."""
-    workspace = make_workspace("acme")
-    ann = User.objects.create_user("ann", password="correct horse", is_staff=True)
-    Membership.objects.create(workspace=workspace, user=ann, role="owner")
-    return workspace
-
-
-@pytest.fixture(params=["light", "dark"])
-def page(
-    request: pytest.FixtureRequest,
-    chromium: Browser,
-    live_server: LiveServer,
-    workspace: Workspace,  # noqa: ARG001 - signs its owner in
-) -> Iterator[Page]:
-    """Signed in; fails on any script error."""
-    context = chromium.new_context(base_url=live_server.url, color_scheme=request.param)
-    page = context.new_page()
-    errors: list[str] = []
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    page.goto("/admin/login/?next=/admin/")
-    page.fill("#id_username", "ann")
-    page.fill("#id_password", "correct horse")
-    page.click("[type=submit]")
-    yield page
-    context.close()
-    assert not errors
-
-
-def violations(page: Page) -> list[str]:
-    """What axe finds, by rule and place."""
-    found = Axe().run(page, options=WCAG).response["violations"]
-    return [f"{each['id']}: {each['nodes'][0]['html'][:150]}" for each in found]
 
 
 def test_article_is_written_previewed_published_and_becomes_searchable(

@@ -7,15 +7,15 @@ from playwright.sync_api import Page, expect
 
 from chat.models import Calibration
 from kb.models import Workspace
-from tests.browser.test_admin import page, violations, workspace  # noqa: F401 - fixtures
+from tests.browser.conftest import violations
 from tests.chat.fitting import finished_run, judged_outcomes
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
 def test_a_confidence_is_fitted_read_and_taken_out_of_use(
-    page: Page,  # noqa: F811
-    workspace: Workspace,  # noqa: F811
+    page: Page,
+    workspace: Workspace,
 ) -> None:
     run = finished_run(workspace, judged_outcomes(120))
     page.goto(f"/admin/chat/evaluationrun/{run.pk}/change/")

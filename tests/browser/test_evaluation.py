@@ -15,13 +15,13 @@ from chat.services.question_sets import create_question_set
 from embeddings.loop import embed_pending
 from kb.models import Workspace
 from tests.admin.test_evaluation import lines
-from tests.browser.test_admin import page, violations, workspace  # noqa: F401 - fixtures
+from tests.browser.conftest import violations
 from tests.factories import live, make_article
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
-def furnish(workspace: Workspace) -> None:  # noqa: F811
+def furnish(workspace: Workspace) -> None:
     """Something to ask about."""
     body = "A refund takes five days."
     make_article(workspace, title="Refunds", body=body, external_id="refunds")
@@ -30,8 +30,8 @@ def furnish(workspace: Workspace) -> None:  # noqa: F811
 
 
 def test_a_set_is_made_imported_asked_and_its_figures_appear(
-    page: Page,  # noqa: F811
-    workspace: Workspace,  # noqa: F811
+    page: Page,
+    workspace: Workspace,
     tmp_path: Path,
 ) -> None:
     furnish(workspace)
@@ -56,8 +56,8 @@ def test_a_set_is_made_imported_asked_and_its_figures_appear(
 
 
 def test_pages_fit_a_phone_and_are_accessible(
-    page: Page,  # noqa: F811
-    workspace: Workspace,  # noqa: F811
+    page: Page,
+    workspace: Workspace,
 ) -> None:
     furnish(workspace)
     made = create_question_set(workspace, name="Support desk")

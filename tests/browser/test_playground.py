@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from django.contrib.auth.models import User
-from playwright.sync_api import Browser, Page, expect
-from pytest_django.live_server_helper import LiveServer
+from playwright.sync_api import Page, expect
 
 from chat.answering.answer import answer_question
 from chat.models import LabelledQuestion, QuestionSet, RetrievalProfile, Trace
 from chat.retrieval.conversation import Turn
 from embeddings.loop import embed_pending
 from kb.models import Membership, Workspace
-from tests.browser.test_admin import violations
+from tests.browser.conftest import violations
 from tests.factories import live, make_article, make_workspace
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -45,27 +43,6 @@ def workspace(transactional_db: None) -> Workspace:  # noqa: ARG001 - the server
     for name, settings in (("sure", {"abstain_below": 0.0}), ("meaning", meaning)):
         RetrievalProfile.objects.create(workspace=workspace, name=name, settings=settings)
     return workspace
-
-
-@pytest.fixture(params=["light", "dark"])
-def page(
-    request: pytest.FixtureRequest,
-    chromium: Browser,
-    live_server: LiveServer,
-    workspace: Workspace,  # noqa: ARG001 - signs its owner in
-) -> Iterator[Page]:
-    """Signed in; fails on any script error."""
-    context = chromium.new_context(base_url=live_server.url, color_scheme=request.param)
-    page = context.new_page()
-    errors: list[str] = []
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    page.goto("/admin/login/?next=/admin/")
-    page.fill("#id_username", "ann")
-    page.fill("#id_password", "correct horse")
-    page.click("[type=submit]")
-    yield page
-    context.close()
-    assert not errors
 
 
 def look(page: Page, name: str) -> None:

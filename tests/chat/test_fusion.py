@@ -16,7 +16,7 @@ from chat.retrieval.legs import LegResults
 from chat.retrieval.settings import PipelineSettings
 from embeddings.scoring import ScoredPassage
 from embeddings.search import ArticleHit, PassageHit
-from embeddings.words import WordHit, WordQuery
+from embeddings.words import WordQuery
 from kb.search import TextHit
 from kb.terms import QuestionTerms
 
@@ -70,7 +70,7 @@ def legs(
             PassageHit(article_id=a, revision_id=a * 10, score=s, **place) for a, s in near.items()
         ),
         passage_words=tuple(
-            WordHit(article_id=a, revision_id=a * 10, score=s, **place) for a, s in said.items()
+            PassageHit(article_id=a, revision_id=a * 10, score=s, **place) for a, s in said.items()
         ),
         articles=tuple(
             ArticleHit(article_id=a, revision_id=a * 10, score=s)
