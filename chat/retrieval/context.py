@@ -95,19 +95,19 @@ def _best_ranges(
     What is counted on the way is kept in `counts`.
     """
     taken: list[tuple[int, int]] = []
-    first: tuple[int, int] | None = None
     waiting = _worth_counting(matches)
     enough = allowance * FILLED
     for _ in range(ROUNDS):
         ranges = list(_as_many_as_fit(body, waiting, allowance)) if allowance > enough else []
-        first = first or next(iter(ranges), None)
         _count(body, ranges, encoder, counts)
         for place in ranges:
             if counts[place] <= allowance:
                 allowance -= counts[place]  # overlaps count twice: merged they have no more
                 taken.append(place)
-    if not taken and first:
-        taken = first_part(body, first, encoder=encoder, allowance=allowance)
+    if not taken and matches:
+        # As it is: completed to its line, it could end before it begins.
+        best = (matches[0].start, matches[0].end)
+        taken = first_part(body, best, encoder=encoder, allowance=allowance)
     return _merge(taken)
 
 

@@ -95,6 +95,15 @@ def test_passage_over_the_budget_gives_its_beginning() -> None:
     assert 0 < span.tokens <= 50
 
 
+def test_the_beginning_that_is_given_is_that_of_the_passage() -> None:
+    before = " ".join(f"before{number}" for number in range(20))
+    body = f"{before} {WORDS}"
+    place = len(before) + 1
+    [span] = build([article(1, body, match(place, len(body), 0.9))], context_tokens=50)
+    assert span.start == place
+    assert span.matches
+
+
 def test_what_one_article_leaves_over_goes_to_the_next() -> None:
     long = [match(start, start + 300, 0.5) for start in range(0, 6000, 300)]
     alone = build([article(1, WORDS, *long)], context_tokens=300, context_articles=2)
