@@ -25,7 +25,7 @@ NEED_NO_SERVERS = {
 
 def needs_servers(arguments: list[str]) -> bool:
     """Whether a command line may reach the database or Redis."""
-    if not arguments or {"-h", "--help", "--version"} & set(arguments):
+    if not arguments or {"-h", "--help"} & set(arguments) or arguments[0] == "--version":
         return False
     return arguments[0] not in NEED_NO_SERVERS
 

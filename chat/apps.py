@@ -9,3 +9,9 @@ class ChatConfig(AppConfig):
     name = "chat"
     verbose_name = "Chat"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Listen for index versions that move."""
+        from chat import receivers
+
+        receivers.connect()

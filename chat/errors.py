@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kb.errors import InvalidInput
+from kb.errors import Conflict, InvalidInput
 
 
 class QuestionRejected(InvalidInput):
@@ -15,3 +15,9 @@ class DatasetInvalid(InvalidInput):
     """A file of an evaluation's dataset is missing or broken; the message names it."""
 
     code = "dataset_invalid"
+
+
+class CannotJudge(Conflict):
+    """The candidate cannot be judged beside the live version just now; the message says why."""
+
+    code = "cannot_judge"

@@ -11,10 +11,13 @@ from chat.answering.curated_vectors import (
     lacking_questions,
     purge_curated_vectors,
 )
+from chat.models import Trace
+from chat.shadow.asking import ask_candidate
 from chat.tracing.retention import delete_expired_traces
-from embeddings.loop import ENCODER_AT_FAULT
+from embeddings.filling.loop import ENCODER_AT_FAULT
 from embeddings.models import IndexVersion, VersionState
 from embeddings.nudging import send_nudge
+from kb.errors import DomainError
 
 log = structlog.get_logger(__name__)
 
@@ -60,3 +63,20 @@ def sweep_curated() -> int:
     for workspace_id in waiting:
         nudge_curated(workspace_id)
     return len(waiting)
+
+
+@shared_task(name="chat.shadow_question")
+def shadow_question(trace_id: str, version_id: int) -> bool:
+    """Ask a candidate what was asked live; whether there is something to compare.
+
+    Once only: what goes wrong is logged, and the question is let go.
+    """
+    trace = Trace.objects.select_related("workspace").filter(pk=trace_id).first()
+    version = IndexVersion.objects.filter(pk=version_id).first()
+    if trace is None or version is None:
+        return False
+    try:
+        return ask_candidate(trace, version) is not None
+    except DomainError as error:
+        log.warning("shadow_failed", trace=trace_id, version=version_id, error=str(error))
+        return False

@@ -1,12 +1,12 @@
 """Traces: what a question went through, in a JSON form that explains any answer.
 
 `detail` holds `question` (`asked`, the `text` that was searched, its parts, the `history`
-before it and `standalone`, for people to read), `rewriting` (of a follow-up: the model, or why
-none), `index`, `settings`, `scope`, `legs` (ids and scores as found), `fused` (the ranking with
-each leg's share), `context` (spans with offsets, score and why), `answer` (generator, reason,
-citations, evidence) and `timings` in milliseconds. Article text is not copied, except for what
-the answer quotes. What is stored of the words is the workspace's choice
-(`chat.tracing.privacy`).
+before it, `standalone`, for people to read, and the visitor's `language`, if it was given),
+`rewriting` (of a follow-up: the model, or why none), `index`, `settings`, `scope`, `legs` (ids
+and scores as found), `fused` (the ranking with each leg's share), `context` (spans with offsets,
+score and why), `answer` (generator, reason, citations, evidence) and `timings` in milliseconds.
+Article text is not copied, except for what the answer quotes. What is stored of the words is the
+workspace's choice (`chat.tracing.privacy`).
 """
 
 from __future__ import annotations
@@ -40,10 +40,18 @@ def save_trace(
     *,
     answer: Answer | None = None,
     timings: Mapping[str, float] | None = None,
+    language: str = "",
     replay_of: Trace | None = None,
 ) -> Trace:
     """Keep what happened, as far as the workspace's policy lets it. Two queries."""
-    trace = trace_of(workspace, retrieval, answer=answer, timings=timings, replay_of=replay_of)
+    trace = trace_of(
+        workspace,
+        retrieval,
+        answer=answer,
+        timings=timings,
+        language=language,
+        replay_of=replay_of,
+    )
     withhold(trace, policy_of(workspace)).save(force_insert=True)
     return trace
 
@@ -54,9 +62,13 @@ def trace_of(
     *,
     answer: Answer | None = None,
     timings: Mapping[str, float] | None = None,
+    language: str = "",
     replay_of: Trace | None = None,
 ) -> Trace:
-    """The whole trace, not saved; without an answer it was a retrieval only."""
+    """The whole trace, not saved; without an answer it was a retrieval only.
+
+    `language` is the visitor's, if it was given.
+    """
     return Trace(
         workspace=workspace,
         question=retrieval.asked or retrieval.question.text,
@@ -67,7 +79,7 @@ def trace_of(
         answer=answer.text if answer else "",
         abstained=answer.abstained if answer else None,
         confidence=answer.confidence if answer else None,
-        detail=describe(retrieval, answer, timings or {}),
+        detail=describe(retrieval, answer, timings or {}, language=language),
         replay_of=replay_of,
     )
 
@@ -91,11 +103,15 @@ def access_trace(caller: Caller, trace_id: uuid.UUID) -> Trace:
 
 
 def describe(
-    retrieval: Retrieval, answer: Answer | None, timings: Mapping[str, float]
+    retrieval: Retrieval,
+    answer: Answer | None,
+    timings: Mapping[str, float],
+    *,
+    language: str = "",
 ) -> dict[str, Any]:
     """The JSON form; plain numbers and strings only."""
     return {
-        "question": _question(retrieval),
+        "question": {**_question(retrieval), "language": language},
         "rewriting": _rewriting(retrieval),
         "index": asdict(retrieval.index),
         "settings": retrieval.settings.as_json(),

@@ -22,11 +22,14 @@ def _entry(
     context: str = "",
     dimensions: str = "",
     languages: str = "",
+    price_per_million: float | None = None,
+    currency: str = "",
     **options: Any,
 ) -> dict[str, Any]:
     """What is not said here is the family's. `languages` are the codes that the model was
-    trained for, with spaces between; empty for many."""
+    trained for, with spaces between; empty for many. The price is of a million tokens; 0: free."""
     chosen = FAMILIES[family]
+    priced = {} if price_per_million is None else {"PRICE_PER_MILLION": price_per_million}
     return {
         "BACKEND": chosen.backend,
         "OPTIONS": options,
@@ -35,6 +38,8 @@ def _entry(
         "CONTEXT": context or chosen.context,
         "DIMENSIONS": dimensions or chosen.dimensions,
         "LANGUAGES": tuple(languages.split()),
+        "CURRENCY": currency,
+        **priced,
     }
 
 
@@ -138,8 +143,9 @@ _LOCAL: Entries = {
 
 
 def read_encoders(path: Path | None) -> Entries:
-    """Encoders from a TOML file: a table per alias with `family`, perhaps `strategy`, `licence`
-    and `languages`, and the family's options. Raises ImproperlyConfigured that names the fault."""
+    """Encoders from a TOML file: a table per alias with `family`, perhaps `strategy`, `licence`,
+    `languages`, `price_per_million` with its `currency`, and the family's options. Raises
+    ImproperlyConfigured that names the fault."""
     if path is None:
         return {}
     try:
@@ -159,4 +165,15 @@ def _from_table(path: Path, alias: str, table: object) -> dict[str, Any]:
         raise ImproperlyConfigured(
             f'ENCODERS_FILE: {path}: [{alias}] languages must be codes in one text, "de en".'
         )
+    _check_price(path, alias, table)
     return _entry(**table)
+
+
+def _check_price(path: Path, alias: str, table: dict[str, Any]) -> None:
+    price = table.get("price_per_million", 0)
+    number = isinstance(price, int | float) and not isinstance(price, bool) and price >= 0
+    if not number or (price and not table.get("currency")):
+        raise ImproperlyConfigured(
+            f"ENCODERS_FILE: {path}: [{alias}] price_per_million must be a number, with its "
+            'currency = "EUR" beside it.'
+        )

@@ -55,9 +55,18 @@ class Environment(BaseSettings):
     # Up to so many vectors in scope are compared one by one; a larger index version gets HNSW.
     exact_search_vectors: int = Field(default=20_000, ge=1)
     hnsw_build_memory_mb: int = Field(default=2_048, ge=64)
+    # A build whose HNSW index finds less of the exact ten nearest is failed.
+    hnsw_min_recall: float = Field(default=0.95, ge=0, le=1)
+    # How long a replaced index version is kept, at least, to be rolled back to.
+    index_soak_hours: float = Field(default=24, ge=0)
 
+    # How far workers stand back for questions that this machine answers too (man nice).
+    worker_nice: int = Field(default=10, ge=0, le=19)
     sweep_seconds: int = Field(default=60, ge=1, le=3600)
     lease_seconds: int = Field(default=120, ge=2, le=3600)
+
+    # For trying: webhooks may go to addresses of our own network, and by http to this machine.
+    webhook_allow_private: bool = False
 
     # Where collectstatic puts files; unset, they are served from where they lie.
     static_root: Path | None = None

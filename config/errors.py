@@ -21,7 +21,14 @@ from embeddings.errors import (
     CheckpointInvalid,
     EncoderUnavailable,
     FingerprintChanged,
+    GateRefused,
+    MoveRefused,
+    NeedsWaiver,
     NoLiveIndex,
+    NotReadyToServe,
+    NoVersion,
+    SameIndex,
+    StillSoaking,
     TextNotEmbeddable,
 )
 from kb import errors as kb_errors
@@ -35,12 +42,20 @@ STATUS_OF: dict[type[kb_errors.DomainError], int] = {
     kb_errors.Forbidden: status.HTTP_403_FORBIDDEN,
     kb_errors.Conflict: status.HTTP_409_CONFLICT,
     kb_errors.ImportRefused: status.HTTP_400_BAD_REQUEST,
+    kb_errors.OutboundFailed: status.HTTP_502_BAD_GATEWAY,
     QuestionRejected: status.HTTP_400_BAD_REQUEST,
     NoLiveIndex: status.HTTP_503_SERVICE_UNAVAILABLE,
     EncoderUnavailable: status.HTTP_503_SERVICE_UNAVAILABLE,
     CheckpointInvalid: status.HTTP_503_SERVICE_UNAVAILABLE,
     TextNotEmbeddable: status.HTTP_400_BAD_REQUEST,
     FingerprintChanged: status.HTTP_503_SERVICE_UNAVAILABLE,
+    NoVersion: status.HTTP_404_NOT_FOUND,
+    MoveRefused: status.HTTP_409_CONFLICT,
+    SameIndex: status.HTTP_409_CONFLICT,
+    GateRefused: status.HTTP_409_CONFLICT,
+    NeedsWaiver: status.HTTP_409_CONFLICT,
+    NotReadyToServe: status.HTTP_409_CONFLICT,
+    StillSoaking: status.HTTP_409_CONFLICT,
 }
 
 RETRY_AFTER_SECONDS = 5
@@ -76,7 +91,12 @@ def _domain_response(error: kb_errors.DomainError) -> Response:
         extra["errors"] = {error.field: [str(error)]}
     if isinstance(error, kb_errors.ImportRefused):
         extra["problems"] = error.problems
-    return _problem(status_of(error), error.code, str(error), **extra)
+    if isinstance(error, GateRefused):
+        extra["worst"] = error.worst
+    response = _problem(status_of(error), error.code, str(error), **extra)
+    if isinstance(error, NotReadyToServe) and not isinstance(error, NeedsWaiver):
+        response["Retry-After"] = str(RETRY_AFTER_SECONDS)
+    return response
 
 
 def _framework_response(error: Exception, context: dict[str, Any]) -> Response | None:

@@ -89,7 +89,14 @@ DATABASES: dict[str, Any] = {
 DATABASES["default"].setdefault("OPTIONS", {})
 DATABASES["default"]["OPTIONS"]["connect_timeout"] = 5
 if ENV.database_pool:
-    DATABASES["default"]["OPTIONS"]["pool"] = {"min_size": 0, "max_size": 20, "timeout": 10}
+    # Tries to connect come ever less often, for `reconnect_timeout`, then begin anew: while a
+    # database that was away for long is back, no request may wait in vain for the next try.
+    DATABASES["default"]["OPTIONS"]["pool"] = {
+        "min_size": 0,
+        "max_size": 20,
+        "timeout": 10,
+        "reconnect_timeout": 10,
+    }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- cache: throttle counters only; losing it loses nothing -----------------------------
@@ -195,6 +202,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
 CELERY_VISIBILITY_TIMEOUT = 1800
 CELERY_TIMEZONE = "UTC"
 SWEEP_SECONDS = ENV.sweep_seconds
+WORKER_NICE = ENV.worker_nice
 CELERY_BEAT_SCHEDULE = {
     "sweep": {
         "task": "embeddings.sweep",
@@ -211,6 +219,21 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": timedelta(seconds=SWEEP_SECONDS),
         "options": {"queue": "interactive", "expires": SWEEP_SECONDS},
     },
+    "sweep-gate": {
+        "task": "chat.sweep_gate",
+        "schedule": timedelta(seconds=SWEEP_SECONDS),
+        "options": {"queue": "interactive", "expires": SWEEP_SECONDS},
+    },
+    "deliver-webhooks": {
+        "task": "kb.deliver_webhooks",
+        "schedule": timedelta(seconds=SWEEP_SECONDS),
+        "options": {"queue": "interactive", "expires": SWEEP_SECONDS},
+    },
+    "forget-deliveries": {
+        "task": "kb.forget_deliveries",
+        "schedule": timedelta(hours=1),
+        "options": {"queue": "bulk", "expires": 3600},
+    },
     "forget-traces": {
         "task": "chat.forget_traces",
         "schedule": timedelta(hours=1),
@@ -222,6 +245,9 @@ EMBED_LEASE_SECONDS = ENV.lease_seconds
 EMBED_MAX_ATTEMPTS = 3
 EXACT_SEARCH_VECTORS = ENV.exact_search_vectors
 HNSW_BUILD_MEMORY_MB = ENV.hnsw_build_memory_mb
+HNSW_MIN_RECALL = ENV.hnsw_min_recall
+CUT_OVER_PATIENCE = 60.0  # seconds that a cut-over waits for cold processes and the last edits
+INDEX_SOAK_HOURS = ENV.index_soak_hours
 
 # --- encoders: alias -> backend and options ---------------------------------------------
 ENCODERS = encoder_presets(jina_plan=ENV.jina_plan, jina_tokenizer=ENV.jina_tokenizer)
@@ -242,6 +268,10 @@ LLM_MODEL = ENV.llm_model
 # --- knowledge base ---------------------------------------------------------------------
 KB_MAX_ARTICLE_BYTES = 1_000_000
 CHAT_MAX_QUESTION_CHARACTERS = 4_000
+
+# --- webhooks ---------------------------------------------------------------------------
+WEBHOOK_ALLOW_PRIVATE = ENV.webhook_allow_private
+WEBHOOK_SECONDS = 10.0
 
 # --- logs, metrics ----------------------------------------------------------------------
 LOGGING_CONFIG = None

@@ -85,6 +85,7 @@ UNFOLD: dict[str, Any] = {
                 "separator": True,
                 "items": [
                     _item("Index versions", "layers", "embeddings_indexversion"),
+                    _item("Campaigns", "campaign", "embeddings_campaign"),
                     _item("Retrieval profiles", "tune", "chat_retrievalprofile"),
                     _item("Index entries", "list_alt", "embeddings_indexentry"),
                     _item("Workers", "monitor_heart", "embeddings_workerheartbeat"),
@@ -98,6 +99,9 @@ UNFOLD: dict[str, Any] = {
                     _item("Workspaces", "domain", "kb_workspace"),
                     _item("Members", "group", "kb_membership"),
                     _item("API keys", "key", "kb_apikey"),
+                    _item("Webhooks", "webhook", "kb_webhookendpoint"),
+                    _item("Webhook deliveries", "outbox", "kb_webhookdelivery"),
+                    _item("Gate policies", "rule", "chat_gatepolicy"),
                     _item("Trace policies", "policy", "chat_tracepolicy"),
                     _item("Users", "person", "auth_user"),
                 ],

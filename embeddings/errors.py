@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kb.errors import Conflict, DomainError, InvalidInput
+from kb.errors import Conflict, DomainError, InvalidInput, NotFound
 
 
 class EncoderUnavailable(DomainError):
@@ -54,3 +54,58 @@ class NotSearchableInTime(Conflict):
     """Articles were stored and published, but not all were searchable in the time given."""
 
     code = "not_searchable_in_time"
+
+
+class MoveRefused(Conflict):
+    """The index version is in a state in which this cannot be done."""
+
+    code = "move_refused"
+
+
+class SameIndex(Conflict):
+    """The workspace has an index with this very encoder and these very options already."""
+
+    code = "same_index"
+
+
+class NotReadyToServe(Conflict):
+    """Cutting over now would lose articles or make questions wait; nothing was changed."""
+
+    code = "not_ready_to_serve"
+
+
+class NeedsWaiver(NotReadyToServe):
+    """Articles that cannot be embedded would be left behind: a person has to say why."""
+
+    code = "needs_waiver"
+
+
+class NoVersion(NotFound):
+    """The workspace has no index version of that number, or none in the state needed."""
+
+    code = "no_index_version"
+
+
+class NoCampaign(NotFound):
+    """There is no campaign of that name."""
+
+    code = "no_campaign"
+
+
+class GateRefused(Conflict):
+    """The candidate was not judged, or judged worse than the live version.
+
+    `worst` are the questions that fared worst, as in the verdict.
+    """
+
+    code = "gate_refused"
+
+    def __init__(self, message: str, *, worst: list[dict[str, object]] | None = None) -> None:
+        super().__init__(message)
+        self.worst = worst or []
+
+
+class StillSoaking(Conflict):
+    """The version was live a short time ago and is kept to be rolled back to."""
+
+    code = "still_soaking"

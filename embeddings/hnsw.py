@@ -7,26 +7,27 @@ valid the partition is scanned, so a build is never in the way of an answer.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
 import structlog
 from django.conf import settings
-from django.db import DatabaseError, InterfaceError, OperationalError, connection
-from django.db.backends.utils import CursorWrapper
+from django.db import DatabaseError, OperationalError, connection
 
 from embeddings.models import IndexVersion
-from embeddings.partitions import PARENTS, partition_name
+from embeddings.partitions import ARTICLES, PARENTS, PASSAGES, partition_name
+from embeddings.sessions import alone_with, session_settings
 
 log = structlog.get_logger(__name__)
 
 BUILD_LOCK = 4_715_401  # pg_advisory_lock: one build at a time in this database
 M = 16
 EF_CONSTRUCTION = 128
+MOST_DIMENSIONS = 4_000  # pgvector indexes no longer halfvec; such partitions are scanned
 # What the graph takes beside each vector while it is built: measured, with room.
 BYTES_PER_NODE = 1_000
+KINDS = {ARTICLES: "articles", PASSAGES: "passages"}
 OUT_OF_RESOURCES = "53"  # the class of SQLSTATEs, shared memory that is full among them
 
 
@@ -61,7 +62,7 @@ class VectorIndex:
     @property
     def name(self) -> str:
         """Of the index."""
-        return f"{self.partition}_hnsw"
+        return index_name(self.parent, self.version_id)
 
     def __str__(self) -> str:
         match self.state:
@@ -87,6 +88,11 @@ STATES = """
 """
 
 
+def index_name(parent: str, version_id: int) -> str:
+    """Of a version's index."""
+    return f"{partition_name(parent, version_id)}_hnsw"
+
+
 def vector_indexes(versions: Iterable[IndexVersion]) -> dict[int, dict[str, VectorIndex]]:
     """By version and parent table, for every partition that there is. One query."""
     by_id = {version.pk: version for version in versions}
@@ -109,13 +115,22 @@ def vector_indexes(versions: Iterable[IndexVersion]) -> dict[int, dict[str, Vect
     return found
 
 
-def missing_indexes() -> list[VectorIndex]:
-    """Partitions of active versions that are too large to scan and have no valid index."""
+def describe_indexes(indexes: Mapping[str, VectorIndex]) -> str:
+    """In words, for people: one kind after the other."""
+    return "; ".join(f"{KINDS[parent]}: {index}" for parent, index in sorted(indexes.items()))
+
+
+def missing_indexes(versions: Iterable[IndexVersion] | None = None) -> list[VectorIndex]:
+    """Partitions of these versions (None: of all active ones) that are too large to scan and
+    have no valid index, though they could have one."""
+    asked = IndexVersion.objects.active() if versions is None else versions
     return [
         index
-        for indexes in vector_indexes(IndexVersion.objects.active()).values()
+        for indexes in vector_indexes(asked).values()
         for index in indexes.values()
-        if index.state != IndexState.VALID and _is_large(index)
+        if index.state != IndexState.VALID
+        and index.dimension <= MOST_DIMENSIONS
+        and _is_large(index)
     ]
 
 
@@ -128,7 +143,7 @@ def build_missing_indexes() -> list[str]:
     writers go on meanwhile.
     """
     built: list[str] = []
-    with _only_builder() as alone:
+    with alone_with(BUILD_LOCK) as alone:
         if not alone:
             return built
         for index in missing_indexes():
@@ -164,19 +179,6 @@ def _is_large(index: VectorIndex) -> bool:
         return bool(cursor.fetchone()[0] >= threshold)
 
 
-@contextmanager
-def _only_builder() -> Iterator[bool]:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(%s)", [BUILD_LOCK])
-        (alone,) = cursor.fetchone()
-    try:
-        yield alone
-    finally:
-        if alone:
-            with suppress(DatabaseError, InterfaceError), connection.cursor() as cursor:
-                cursor.execute("SELECT pg_advisory_unlock(%s)", [BUILD_LOCK])
-
-
 def _build(index: VectorIndex) -> None:
     """With helpers; alone where shared memory is too small for them (as in many containers)."""
     log.info("hnsw_build_started", index=index.name, vectors=index.vectors)
@@ -192,26 +194,13 @@ def _build(index: VectorIndex) -> None:
 
 def _create(index: VectorIndex, session: dict[str, str]) -> None:
     memory = {"maintenance_work_mem": f"{_build_memory(index)}kB"}
-    with connection.cursor() as cursor, _settings(cursor, memory | session):
+    with session_settings(memory | session), connection.cursor() as cursor:
         cursor.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {index.name}")
         cursor.execute(
             f"CREATE INDEX CONCURRENTLY {index.name} ON {index.partition} USING hnsw"
             f" ((embedding::halfvec({index.dimension})) halfvec_ip_ops)"
             f" WITH (m = {M}, ef_construction = {EF_CONSTRUCTION})"
         )
-
-
-@contextmanager
-def _settings(cursor: CursorWrapper, values: dict[str, str]) -> Iterator[None]:
-    """Of the session, since no transaction may be open around the block."""
-    try:
-        for name, value in values.items():
-            cursor.execute("SELECT set_config(%s, %s, false)", [name, value])
-        yield
-    finally:
-        with suppress(DatabaseError, InterfaceError):
-            for name in values:
-                cursor.execute(f"RESET {name}")
 
 
 def _sqlstate(error: OperationalError) -> str:

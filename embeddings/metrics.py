@@ -13,7 +13,16 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from embeddings.hnsw import IndexState, vector_indexes
-from embeddings.models import EntryState, IndexEntry, IndexVersion, TokenSpend, WorkerHeartbeat
+from embeddings.models import (
+    EntryState,
+    IndexEntry,
+    IndexVersion,
+    TokenSpend,
+    VersionState,
+    WorkerHeartbeat,
+)
+from embeddings.watching.progress import recent_speed
+from embeddings.watching.stalls import stalled_versions
 
 
 class IndexCollector(Collector):
@@ -51,12 +60,34 @@ def _gauges() -> Iterator[GaugeMetricFamily]:
     )
     yield _lag()
     yield _spend()
+    yield _versions()
+    yield GaugeMetricFamily(
+        "unabridged_stalled_versions",
+        "Index versions in which nothing moves and nothing explains it.",
+        value=len(stalled_versions()),
+    )
+    yield GaugeMetricFamily(
+        "unabridged_embedded_tokens_per_second",
+        "Tokens embedded a second, last two minutes, all versions.",
+        value=recent_speed(),
+    )
     yield from _vector_indexes()
     newest = WorkerHeartbeat.objects.order_by("-seen_at").first()
     silence = (timezone.now() - newest.seen_at).total_seconds() if newest else float("inf")
     yield GaugeMetricFamily(
         "unabridged_worker_silence_seconds", "Since any worker was last heard of.", value=silence
     )
+
+
+def _versions() -> GaugeMetricFamily:
+    versions = GaugeMetricFamily(
+        "unabridged_index_versions", "Index versions by state.", labels=["state"]
+    )
+    counted = IndexVersion.objects.order_by().values_list("state").annotate(count=Count("pk"))
+    counts = dict(counted)
+    for state in VersionState.values:
+        versions.add_metric([state], counts.get(state, 0))
+    return versions
 
 
 def _vector_indexes() -> Iterator[GaugeMetricFamily]:

@@ -5,19 +5,32 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
+import structlog
+from django.db import OperationalError, connection, transaction
+
+from embeddings.announcing import register_version_events
 from embeddings.indexing import register_indexing_status
 from embeddings.metrics import register_metrics
+from embeddings.models import Campaign, VersionEvent
+from embeddings.nudging import nudge_version
+from embeddings.services.campaigns import nudge_campaigns
 from embeddings.services.entries import ensure_entries
 from embeddings.services.versions import ensure_first_version
-from embeddings.tasks import nudge
+from embeddings.signals import version_moved
 from kb.models import Workspace
 from kb.signals import articles_changed
+
+log = structlog.get_logger(__name__)
+
+PATIENCE = "1s"
 
 
 def connect() -> None:
     """Called once, when the app is ready."""
     articles_changed.connect(on_articles_changed, dispatch_uid="embeddings")
+    version_moved.connect(on_version_moved, dispatch_uid="embeddings")
     register_indexing_status()
+    register_version_events()
     register_metrics()
 
 
@@ -33,7 +46,27 @@ def on_articles_changed(
     workspace = Workspace.objects.filter(pk=workspace_id).first()
     if workspace is None:
         return
-    ensure_first_version(workspace)
+    _ensure_first_version(workspace)
     for version in workspace.index_versions.active():
         if ensure_entries(version, bulk=bulk):
-            nudge(version.pk, bulk=bulk)
+            nudge_version(version.pk, bulk=bulk)
+
+
+def on_version_moved(sender: object, *, event: VersionEvent, **_: Any) -> None:  # noqa: ARG001 - the shape of a receiver
+    """Its campaign, if it is of one, goes on."""
+    campaigns = Campaign.objects.unfinished().filter(turns__version=event.version_id)
+    if campaigns.exists():
+        nudge_campaigns()
+
+
+def _ensure_first_version(workspace: Workspace) -> None:
+    """Making partitions waits where others are just taken out, for as long as somebody reads;
+    whoever saves does not: the sweep does it then."""
+    if workspace.index_versions.exists():
+        return
+    try:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SELECT set_config('lock_timeout', %s, true)", [PATIENCE])
+            ensure_first_version(workspace)
+    except OperationalError as error:
+        log.warning("first_version_left_to_the_sweep", workspace=workspace.pk, error=str(error))

@@ -21,7 +21,7 @@ from kb.search import SearchScope, scope_condition
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScoredPassage:
     """`body[start:end]` of a published revision: its cosine similarity, and BM25 of its words
-    as a share of the most (0 to about 1)."""
+    as a share of the most (0 to about 1; None: its words are not stored yet)."""
 
     article_id: int
     revision_id: int
@@ -30,7 +30,7 @@ class ScoredPassage:
     start: int
     end: int
     similarity: float
-    words: float
+    words: float | None
 
 
 STATEMENT = """
@@ -73,7 +73,7 @@ def score_passages(
                 start=start,
                 end=end,
                 similarity=similarity,
-                words=said or 0.0,
+                words=said,
             )
             for article, revision, language, ordinal, start, end, similarity, said in (
                 cursor.fetchall()

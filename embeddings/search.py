@@ -21,7 +21,7 @@ from prometheus_client import Counter
 from embeddings.encoders.base import Vector
 from embeddings.models import IndexVersion
 from embeddings.partitions import ARTICLES, PASSAGES
-from embeddings.routing import choose_route
+from embeddings.routing import MIN_CANDIDATES, choose_route
 from kb.search import SearchScope, scope_condition
 
 SHORT_RESULTS = Counter(
@@ -64,6 +64,14 @@ def compare_every_passage(
 ) -> list[PassageHit]:
     """What `search_passages` would find without any index: the truth, however long it takes."""
     return _passage_hits(_ask(EXACT, version, query, PASSAGES, scope=scope, limit=limit))
+
+
+def walk_graph(
+    version: IndexVersion, query: Vector, *, scope: SearchScope, limit: int
+) -> list[PassageHit]:
+    """What the HNSW index finds by itself: for judging it, not for answers."""
+    with _large_table_settings(candidates=MIN_CANDIDATES):
+        return _passage_hits(_ask(GRAPH, version, query, PASSAGES, scope=scope, limit=limit))
 
 
 def search_articles(

@@ -12,6 +12,7 @@ articles to the average of their language when they were stored.
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -30,19 +31,23 @@ from kb.words import Words, words_of
 
 DIMENSIONS = 1_000_000_000  # pgvector's most
 USUAL_LENGTH = 110  # words of a passage and its title, stop words left out
-# Beyond so many articles that hold them, words are counted but find nothing by themselves.
+# Beyond so many articles that hold them, words are counted but find nothing by themselves; of
+# a question without a rarer one so many passages are compared, whichever come first.
 MOST_COMPARED = 5_000
 MOST_KEPT = 16_000
+LEAST_WEIGHT = 1e-30  # single precision holds nothing much smaller
 WHOLE = -1
 FILL_BATCH = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WordQuery:
-    """A question as numbers: the weight of each dimension, and the words that find passages."""
+    """A question as numbers: the weight of each dimension, and the words that find passages,
+    of which no more than `compared` are looked at (None: all)."""
 
     weights: Mapping[int, float]
     terms: tuple[int, ...]
+    compared: int | None = None
 
 
 def word_query(terms: QuestionTerms, *, phrase_weight: float) -> WordQuery:
@@ -62,7 +67,9 @@ def word_query(terms: QuestionTerms, *, phrase_weight: float) -> WordQuery:
         for word in words
     ]
     weightiest = sorted(weights.items(), key=lambda item: -item[1])[:MOST_KEPT]
-    return WordQuery(weights=dict(weightiest), terms=tuple(finding))
+    return WordQuery(
+        weights=dict(weightiest), terms=tuple(finding), compared=terms.bound(MOST_COMPARED)
+    )
 
 
 def search_words(
@@ -85,15 +92,19 @@ def search_words(
 
 
 SEARCH = """
-    WITH best AS MATERIALIZED (
-        SELECT a.id AS article_id, w.revision_id, w.ordinal,
-               -(w.words <#> %(words)s::sparsevec) AS score
+    WITH compared AS (
+        SELECT a.id AS article_id, w.revision_id, w.ordinal, w.words
         FROM embeddings_passagewords w
         JOIN kb_article a ON a.published_revision_id = w.revision_id
         JOIN kb_revision r ON r.id = w.revision_id
         WHERE w.index_version_id = {version} AND w.ordinal >= 0
           AND w.terms && %(terms)s::int[] AND {condition}
-        ORDER BY score DESC, w.revision_id, w.ordinal
+        LIMIT %(compared)s
+    ),
+    best AS MATERIALIZED (
+        SELECT article_id, revision_id, ordinal, -(words <#> %(words)s::sparsevec) AS score
+        FROM compared
+        ORDER BY score DESC, revision_id, ordinal
         LIMIT %(limit)s
     )
     SELECT b.article_id, b.revision_id, b.ordinal, v.start, v."end", b.score
@@ -127,13 +138,18 @@ def search_article_words(
 
 
 SEARCH_ARTICLES = """
-    SELECT a.id, w.revision_id, -(w.words <#> %(words)s::sparsevec) AS score
-    FROM embeddings_passagewords w
-    JOIN kb_article a ON a.published_revision_id = w.revision_id
-    JOIN kb_revision r ON r.id = w.revision_id
-    WHERE w.index_version_id = {version} AND w.ordinal = -1
-      AND w.terms && %(terms)s::int[] AND {condition}
-    ORDER BY score DESC, a.id
+    WITH compared AS (
+        SELECT a.id, w.revision_id, w.words
+        FROM embeddings_passagewords w
+        JOIN kb_article a ON a.published_revision_id = w.revision_id
+        JOIN kb_revision r ON r.id = w.revision_id
+        WHERE w.index_version_id = {version} AND w.ordinal = -1
+          AND w.terms && %(terms)s::int[] AND {condition}
+        LIMIT %(compared)s
+    )
+    SELECT id, revision_id, -(words <#> %(words)s::sparsevec) AS score
+    FROM compared
+    ORDER BY score DESC, id
     LIMIT %(limit)s
 """
 NOT_INDEXED = """
@@ -149,7 +165,12 @@ def _ask(
     if not query.terms:
         return []
     condition, parameters = scope_condition(scope)
-    parameters |= {"terms": list(query.terms), "words": as_text(query.weights), "limit": limit}
+    parameters |= {
+        "terms": list(query.terms),
+        "words": as_text(query.weights),
+        "compared": query.compared,
+        "limit": limit,
+    }
     with connection.cursor() as cursor:
         cursor.execute(statement.format(condition=condition, version=int(version.pk)), parameters)
         rows: list[tuple[Any, ...]] = cursor.fetchall()
@@ -164,8 +185,10 @@ def number(language: str, *words: str) -> int:
 
 
 def as_text(weights: Mapping[int, float]) -> str:
-    """What pgvector reads as a sparse vector."""
-    inside = ",".join([f"{at}:{weight:.5g}" for at, weight in weights.items()])
+    """What pgvector reads as a sparse vector; weights next to nothing are left out."""
+    inside = ",".join(
+        [f"{at}:{weight:.5g}" for at, weight in weights.items() if abs(weight) > LEAST_WEIGHT]
+    )
     return f"{{{inside}}}/{DIMENSIONS}"
 
 
@@ -208,11 +231,13 @@ PASSAGES_OF = """
 """
 
 
-def fill_missing_words(version: IndexVersion) -> int:
+def fill_missing_words(version: IndexVersion, *, seconds: float | None = None) -> int:
     """Count words of passages that were stored before words were; returns how many articles.
 
-    Safe to be killed, and to run twice at once.
+    Stops after the batch in which `seconds` ran out (None: when none is missing). Safe to be
+    killed, and to run twice at once.
     """
+    deadline = None if seconds is None else time.monotonic() + seconds
     filled = 0
     while True:
         with transaction.atomic():
@@ -223,6 +248,8 @@ def fill_missing_words(version: IndexVersion) -> int:
             revisions = _without_words(version, STILL, locked=locked)
             store_words(version, revisions)
         filled += len(revisions)
+        if deadline is not None and time.monotonic() >= deadline:
+            return filled
 
 
 def _without_words(version: IndexVersion, which: str, locked: Sequence[int] = ()) -> list[int]:

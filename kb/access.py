@@ -53,6 +53,8 @@ SCOPE_PERMISSIONS: Mapping[str, frozenset[Permission]] = {
     Scope.RETRIEVE: frozenset({P.RETRIEVE}),
     Scope.CHAT: frozenset({P.CHAT}),
     Scope.TRACES_READ: frozenset({P.TRACES_READ}),
+    Scope.INDEX_READ: frozenset({P.INDEX_READ}),
+    Scope.INDEX_OPERATE: frozenset({P.INDEX_READ, P.INDEX_OPERATE}),
     Scope.INTERNAL: frozenset(),
 }
 

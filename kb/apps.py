@@ -9,3 +9,9 @@ class KbConfig(AppConfig):
     name = "kb"
     verbose_name = "Knowledge base"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Listen for workspaces that go."""
+        from kb import receivers
+
+        receivers.connect()

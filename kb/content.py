@@ -22,6 +22,8 @@ MAX_TAG_CHARACTERS = 60
 # C0 controls but tab and newline, and lone surrogates: PostgreSQL stores neither NUL nor
 # surrogates, and the others are never meant.
 FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+# What is around a text and not of it: white space (U+3000 is the last), and byte order marks.
+EDGES = "".join(filter(str.isspace, map(chr, range(0x3001)))) + "\ufeff"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +43,8 @@ def clean(
     language: str = Language.ENGLISH,
     audience: str = Audience.PUBLIC,
 ) -> ArticleText:
-    """The text as it is stored: line ends are `\\n`, white space around it is gone.
+    """The text as it is stored: line ends are `\\n`, white space and byte order marks around
+    it are gone.
 
     Nothing inside the body is changed: offsets count its characters. Raises InvalidInput
     (with the field) or TooLarge.
@@ -89,7 +92,7 @@ def clean_tags(tags: Sequence[str]) -> list[str]:
 
 
 def _clean_title(title: str) -> str:
-    collapsed = " ".join(title.split())
+    collapsed = " ".join(title.strip(EDGES).split())
     _require_text("title", collapsed)
     if len(collapsed) > MAX_TITLE_CHARACTERS:
         raise InvalidInput(
@@ -100,7 +103,7 @@ def _clean_title(title: str) -> str:
 
 
 def _clean_body(body: str) -> str:
-    unified = body.replace("\r\n", "\n").replace("\r", "\n").removeprefix("\ufeff").strip()
+    unified = body.replace("\r\n", "\n").replace("\r", "\n").strip(EDGES)
     _require_text("body", unified)
     limit: int = getattr(settings, "KB_MAX_ARTICLE_BYTES", DEFAULT_MAX_BYTES)
     size = len(unified.encode())

@@ -49,6 +49,18 @@ class Conflict(DomainError):
     code = "conflict"
 
 
+class OutboundRefused(InvalidInput):
+    """An address that nothing is sent to: not https, or not on the public Internet."""
+
+    code = "outbound_refused"
+
+
+class OutboundFailed(DomainError):
+    """Another server could not be reached or gave no whole answer in time; safe to retry."""
+
+    code = "outbound_failed"
+
+
 class ImportRefused(DomainError):
     """An import had faulty items and nothing of it was stored.
 

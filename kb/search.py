@@ -114,6 +114,7 @@ STATEMENT = """
         JOIN unnest(%(languages_known)s::text[], %(sizes)s::float[]) AS s(language, size)
             ON s.language = r.language
         WHERE {condition} AND r.search @@ %(finding)s::tsquery AND {where}
+        LIMIT %(compared)s
     ),
     -- Each text is taken apart once, and not again for each word of the question.
     said AS MATERIALIZED (
@@ -147,7 +148,8 @@ TITLES = """
     GROUP BY 1
 """
 
-# Articles compared for one question; a word that more hold finds nothing by itself.
+# Articles compared for one question; a word that more hold finds nothing by itself, and of a
+# question without a rarer one only so many, whichever come first.
 MOST_COMPARED = 2_000
 
 
@@ -161,7 +163,8 @@ def search_text(
     finding = _finding(terms)
     if not finding:
         return []
-    extra = {"finding": finding, "limit": limit, "k1": K1, "b": B}
+    compared = terms.bound(MOST_COMPARED)
+    extra = {"finding": finding, "compared": compared, "limit": limit, "k1": K1, "b": B}
     statement = STATEMENT.replace("{where}", where)
     return [
         TextHit(article_id=article, revision_id=revision, score=float(score))

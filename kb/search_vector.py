@@ -2,37 +2,36 @@
 
 from __future__ import annotations
 
-from django.contrib.postgres.search import SearchVector
-from django.db.models import Case, F, Func, TextField, Value, When
-from django.db.models.expressions import CombinedExpression
+from django.contrib.postgres.search import SearchConfig, SearchVectorField
+from django.db.models import Case, F, Func, Value, When
 
 from kb.languages import SEARCH_CONFIGURATIONS
 
 
-class Spaced(Func):
-    """Text with its scripts without spaces (Chinese, Thai, …) as overlapping pairs of letters.
+class HeldSearchVector(Func):
+    """Words of a title (weight A) and a body (weight B), scripts without spaces (Chinese,
+    Thai, …) as overlapping pairs of letters; of a text that is too long for one tsvector, the
+    words of as much of its beginning as fits.
 
-    `kb_spaced` is made in a migration; other text comes back as it is.
+    `kb_search_vector` is made in a migration.
     """
 
-    function = "kb_spaced"
-    output_field = TextField()
+    function = "kb_search_vector"
+    output_field = SearchVectorField()
 
 
 def search_vector_expression() -> Case:
-    """Title with weight A and body with weight B, by the row's `language`.
+    """By the row's `language`.
 
     A CASE over constant configurations, since a generated column must be immutable
     and a cast of a column to `regconfig` is not.
     """
     branches = [
-        When(language=Value(str(language)), then=_weighted(configuration))
+        When(language=Value(str(language)), then=_held(configuration))
         for language, configuration in sorted(SEARCH_CONFIGURATIONS.items())
     ]
-    return Case(*branches, default=_weighted("simple"))
+    return Case(*branches, default=_held("simple"))
 
 
-def _weighted(configuration: str) -> CombinedExpression:
-    title = SearchVector(Spaced(F("title")), config=configuration, weight="A")
-    body = SearchVector(Spaced(F("body")), config=configuration, weight="B")
-    return title + body
+def _held(configuration: str) -> HeldSearchVector:
+    return HeldSearchVector(SearchConfig(configuration), F("title"), F("body"))

@@ -54,6 +54,15 @@ class QuestionTerms:
             language: _rarest(known.frequencies, most) for language, known in self.languages.items()
         }
 
+    def bound(self, most: int) -> int | None:
+        """`most` where even the rarest word of a language is held by more articles; None where
+        those that `rarest` names find no more anyway."""
+        for known in self.languages.values():
+            held = [frequency for frequency in known.frequencies.values() if frequency > 0]
+            if held and min(held) > most:
+                return most
+        return None
+
     def coverage(self, texts: Sequence[Words]) -> float:
         """The weight of the question's words that occur in any of the texts: 0 to 1."""
         best = 0.0

@@ -51,12 +51,15 @@ STATEMENT = """
     SELECT t.number, x.lexeme, x.positions
     FROM unnest(%(texts)s::text[], %(configurations)s::text[])
              WITH ORDINALITY AS t(text, configuration, number),
-         LATERAL unnest(to_tsvector(t.configuration::regconfig, kb_spaced(t.text))) x
+         LATERAL unnest(kb_search_vector(t.configuration::regconfig, '', t.text)) x
 """
 
 
 def words_of(texts: Sequence[str], languages: Sequence[str]) -> list[Words]:
-    """The words of each text, stemmed in its language. One query."""
+    """The words of each text, stemmed in its language. One query.
+
+    Of a text with more than PostgreSQL holds (1 MB), those of as much of its beginning as fits.
+    """
     places: list[dict[str, Sequence[int]]] = [{} for _ in texts]
     parameters = {
         "texts": list(texts),

@@ -14,16 +14,16 @@ from django.db import connection, transaction
 from numpy.typing import NDArray
 
 from benchmarks.retrieval.synthetic import SyntheticArticle, Writer
-from embeddings.claims import claim_entries
 from embeddings.encoders.base import EmbeddedDocument, Matrix, Passage, Task, Vector
 from embeddings.encoders.registry import get_encoder
+from embeddings.filling.claims import claim_entries
+from embeddings.filling.store import store_vectors
 from embeddings.hnsw import build_missing_indexes
 from embeddings.live import live_version
 from embeddings.models import IndexVersion
 from embeddings.routing import forget_routes
 from embeddings.services.entries import ensure_entries
 from embeddings.services.versions import ensure_first_version
-from embeddings.store import store_vectors
 from kb.importing import ImportItem, import_articles
 from kb.models import Revision, Workspace
 from kb.services import create_workspace

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from chat.admin.evaluation_page import share
-from chat.admin.plots import Plot, Point, draw
-from chat.admin.trace_page import Table
 from chat.models import Calibration
+from kb.admin.plots import Plot, Point, draw
+from kb.admin.tables import Table
 
 KINDS = (("shipped", "Shipped"), ("fitted", "Fitted"))
 SHARES = [0.0, 0.25, 0.5, 0.75, 1.0]

@@ -6,13 +6,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from chat.admin.plots import Plot, draw
-from chat.admin.trace_page import Table
 from chat.evaluation.comparison import Change, Comparison
 from chat.evaluation.metrics import MEASURES, RECALL_DEPTHS, measures_in_order
 from chat.evaluation.report import SPAN_RECALL, ordered_groups
 from chat.evaluation.run import legs_in_order
 from chat.models import EvaluationRun, QuestionOutcome
+from kb.admin.plots import Plot, draw
+from kb.admin.tables import Table
 from kb.models import Article
 
 WORST_QUESTIONS = 25

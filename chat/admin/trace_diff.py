@@ -6,9 +6,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from chat.admin.trace_page import SHOWN_ROWS, STEPS, Table, in_order, revisions_in, said
+from chat.admin.trace_page import SHOWN_ROWS, STEPS, in_order, revisions_in, said
 from chat.models import Trace
 from chat.tracing.diff import ArticleChange, Pair, TraceDiff, diff_traces
+from kb.admin.tables import Table
 
 # What is shown as a text of its own, or says nothing to a reader.
 APART = ("text", "cited")

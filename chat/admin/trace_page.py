@@ -11,6 +11,7 @@ from typing import Any
 
 from chat.models import Trace
 from chat.tracing.diff import ArticleChange, TraceDiff
+from kb.admin.tables import Table
 from kb.models import Revision
 
 SHOWN_ROWS = 10
@@ -30,25 +31,6 @@ STEPS = (
     "rewrite", "curated", "encode", "terms", "passages", "words", "articles", "text", "score",
     "fuse", "rerank", "context", "generate", "verify", "total",
 )  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Table:
-    """Rows of plain values under their headings; `more` rows are not shown.
-
-    `marks` has a row's kind of change for its looks, or is empty.
-    """
-
-    name: str
-    headings: tuple[str, ...]
-    rows: tuple[tuple[Any, ...], ...]
-    more: int = 0
-    marks: tuple[str, ...] = ()
-
-    @property
-    def marked_rows(self) -> list[tuple[str, tuple[Any, ...]]]:
-        """Each row with its mark."""
-        return list(zip(self.marks or ("",) * len(self.rows), self.rows, strict=True))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -86,7 +86,14 @@ def answer_question(
     approved = _approved(asked, watch) if use_curated else None
     answer, retrieval = approved or _generated(asked, generator or ExtractiveGenerator(), watch)
     make = save_trace if keep_trace else trace_of
-    trace = make(workspace, retrieval, answer=answer, timings=watch.laps, replay_of=replay_of)
+    trace = make(
+        workspace,
+        retrieval,
+        answer=answer,
+        timings=watch.laps,
+        language=language,
+        replay_of=replay_of,
+    )
     return AnsweredQuestion(answer=answer, retrieval=retrieval, trace=trace)
 
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import re
 
-NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
+# With its sign, or the dot before it; digits above the line and fractions are others.
+NUMBER = re.compile(r"(?:(?<!\w)[-−.])?\d+(?:[.,]\d+)*|[²³¹⁰⁴-⁹₀-₉¼-¾⅐-⅞]")
 DENIAL = re.compile(
     r"\b(?:not|no|never|without|cannot|nor|neither|nicht|kein\w*|nie|niemals|ohne|"
     r"pas|jamais|sans|sin|nunca|jamás|non|senza|mai|não|nunca|sem|niet|geen|nooit|zonder)\b"

@@ -7,7 +7,7 @@ that differ by less than it are not told apart by these questions.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -87,19 +87,26 @@ class Comparison:
 
 def compare(first: Sequence[QuestionOutcome], second: Sequence[QuestionOutcome]) -> Comparison:
     """Over the questions, by key, that both runs asked in the same words and conditions."""
-    others = {_identity(each): each for each in second}
-    pairs = [(each, others[_identity(each)]) for each in first if _identity(each) in others]
+    pairs = paired(first, second)
     changes = [change for pair in pairs if (change := _change(*pair)).difference]
     better = sorted((c for c in changes if c.difference > 0), key=lambda c: -c.difference)
     worse = sorted((c for c in changes if c.difference < 0), key=lambda c: c.difference)
     return Comparison(
         shared=len(pairs),
-        differences=tuple(_differences(pairs)),
+        differences=tuple(differences(pairs, _values)),
         better=tuple(better[:SHOWN_QUESTIONS]),
         worse=tuple(worse[:SHOWN_QUESTIONS]),
         better_count=len(better),
         worse_count=len(worse),
     )
+
+
+def paired(
+    first: Sequence[QuestionOutcome], second: Sequence[QuestionOutcome]
+) -> list[tuple[QuestionOutcome, QuestionOutcome]]:
+    """Outcomes of the same question, as `compare` takes them for the same."""
+    others = {_identity(each): each for each in second}
+    return [(each, others[_identity(each)]) for each in first if _identity(each) in others]
 
 
 def _identity(outcome: QuestionOutcome) -> tuple[str, str, bool]:
@@ -113,8 +120,12 @@ def _values(outcome: QuestionOutcome) -> dict[str, float]:
     return values
 
 
-def _differences(pairs: Sequence[tuple[QuestionOutcome, QuestionOutcome]]) -> list[Difference]:
-    values = [(_values(one), _values(other)) for one, other in pairs]
+def differences(
+    pairs: Sequence[tuple[QuestionOutcome, QuestionOutcome]],
+    values_of: Callable[[QuestionOutcome], Mapping[str, float]],
+) -> list[Difference]:
+    """Of each value that both outcomes of some pair have, second minus first."""
+    values = [(values_of(one), values_of(other)) for one, other in pairs]
     shared = {name for one, other in values for name in one if name in other}
     names = measures_in_order(sorted(shared))
     if not names:

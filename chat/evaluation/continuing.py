@@ -8,13 +8,16 @@ import structlog
 from django.db.utils import Error as DatabaseFault
 
 from chat.answering.extractive import ExtractiveGenerator
+from chat.evaluation.gate_questions import Basis, gate_questions
+from chat.evaluation.questions import AskedQuestion
 from chat.evaluation.recording import claim_run, fail_run, record, release_run
 from chat.evaluation.run import Asker
 from chat.evaluation.sources import first_questions, set_questions
 from chat.models import EvaluationRun
 from chat.retrieval.settings import PipelineSettings, parse_settings
-from embeddings.loop import ENCODER_AT_FAULT
-from embeddings.models import IndexVersion, VersionState
+from embeddings.filling.loop import ENCODER_AT_FAULT
+from embeddings.lifecycle import STORED
+from embeddings.models import IndexVersion
 from kb.errors import Conflict, DomainError
 
 log = structlog.get_logger(__name__)
@@ -46,9 +49,9 @@ def continue_run(run_id: int, *, seconds: float) -> bool:
 def asker_of(run: EvaluationRun) -> Asker:
     """Asks as the run's row says. Raises Conflict when its index version is gone."""
     versions = IndexVersion.objects.filter(workspace=run.workspace_id)
-    version = versions.exclude(state=VersionState.RETIRED).filter(pk=run.index_version_id).first()
+    version = versions.filter(state__in=STORED, pk=run.index_version_id).first()
     if version is None:
-        raise Conflict(f"Index version {run.index_version_number} is retired; start a new run.")
+        raise Conflict(f"Index version {run.index_version_number} is gone; start a new run.")
     return Asker(
         workspace=run.workspace,
         version=version,
@@ -64,14 +67,21 @@ def settings_of(run: EvaluationRun) -> PipelineSettings:
 
 
 def _go_on(run: EvaluationRun, *, seconds: float) -> bool:
-    if run.question_set is None:
-        raise Conflict(
-            "Its questions are gone: the set was deleted, or the command that asked them ended."
-        )
     asker = asker_of(run)
-    questions, lost = set_questions(run.question_set, unanswerable=asker.generator is not None)
+    questions, lost = _questions_of(run)
     if lost != run.options.get("lost_quotes", 0):
         run.options["lost_quotes"] = lost
         run.save(update_fields=["options"])
     chosen = first_questions(questions, run.options.get("limit"))
     return record(run, chosen, asker, seconds=seconds)
+
+
+def _questions_of(run: EvaluationRun) -> tuple[list[AskedQuestion], int]:
+    """And how many of their quotes are lost."""
+    if gate := run.options.get("gate"):
+        return gate_questions(run.workspace, Basis.from_json(gate))
+    if run.question_set is None:
+        raise Conflict(
+            "Its questions are gone: the set was deleted, or the command that asked them ended."
+        )
+    return set_questions(run.question_set, unanswerable=bool(run.options.get("answers")))

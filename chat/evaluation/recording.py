@@ -46,8 +46,13 @@ def open_run(
     version: IndexVersion,
     question_set: QuestionSet | None = None,
     options: dict[str, Any] | None = None,
+    claimed: bool = False,
 ) -> EvaluationRun:
-    """A run that nobody has begun; all that decides its figures is written down in it."""
+    """A run that nobody has begun; all that decides its figures is written down in it.
+
+    With `claimed` its lease is ours from the first moment on, and no worker takes it up.
+    """
+    held = {"lease": uuid.uuid4(), "lease_until": _lease_end(), "attempts": 1}
     return EvaluationRun.objects.create(
         workspace=workspace,
         question_set=question_set,
@@ -60,6 +65,7 @@ def open_run(
         settings=profile.as_json(),
         options=options or {},
         git_version=code_version(),
+        **(held if claimed else {}),
     )
 
 

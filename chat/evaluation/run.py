@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
@@ -38,16 +38,13 @@ def evaluate(
     asker: Asker,
     *,
     shelves: dict[int, Shelf],
-    on_progress: Callable[[int], None] | None = None,
 ) -> Iterator[QuestionOutcome]:
-    """The one loop: an unsaved outcome for each question. `on_progress` is told how many.
+    """The one loop: an unsaved outcome for each question.
 
     Raises what `retrieve` and the generator raise; no trace is saved.
     """
-    for number, question in enumerate(questions, start=1):
+    for question in questions:
         yield ask(question, asker, shelves=shelves)
-        if on_progress:
-            on_progress(number)
 
 
 def ask(question: AskedQuestion, asker: Asker, *, shelves: dict[int, Shelf]) -> QuestionOutcome:

@@ -17,8 +17,8 @@ from django.db.models import Sum
 from chat.evaluation.dataset import Dataset
 from chat.languages import guess_language
 from embeddings.encoders.registry import get_encoder
+from embeddings.filling.loop import embed_pending
 from embeddings.live import live_version
-from embeddings.loop import embed_pending
 from embeddings.models import IndexEntry
 from embeddings.services.versions import ensure_first_version
 from embeddings.waiting import Progress, progress, wait_until_searchable

@@ -6,7 +6,9 @@ from celery import shared_task
 from django.utils import timezone
 
 from chat.evaluation.continuing import continue_run
+from chat.evaluation.gate_acting import versions_to_work_on, work_on
 from chat.models import EvaluationRun
+from embeddings.models import IndexVersion
 from embeddings.nudging import send_nudge
 
 # Other work of the queue gets its turn in between.
@@ -32,3 +34,26 @@ def sweep_evaluations() -> int:
     for run_id in left:
         nudge_run(run_id)
     return len(left)
+
+
+def nudge_judging(version_id: int) -> None:
+    """Ask some worker to judge a version; without Redis the sweep does so later."""
+    send_nudge(judge_version, version_id, queue="bulk")
+
+
+@shared_task(name="chat.judge_version")
+def judge_version(version_id: int) -> None:
+    """Judge a candidate for a while, and cut over where that was asked for; more is another
+    message."""
+    version = IndexVersion.objects.filter(pk=version_id).select_related("workspace").first()
+    if version and not work_on(version, seconds=TASK_SECONDS):
+        nudge_judging(version_id)
+
+
+@shared_task(name="chat.sweep_gate")
+def sweep_gate() -> int:
+    """Each minute: ready versions that wait for a verdict or a cut-over are nudged; how many."""
+    waiting = versions_to_work_on()
+    for version_id in waiting:
+        nudge_judging(version_id)
+    return len(waiting)

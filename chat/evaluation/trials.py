@@ -11,7 +11,7 @@ from chat.evaluation.calibrating import judge_halves
 from chat.evaluation.dataset import Dataset
 from chat.evaluation.hiding import hide_half
 from chat.evaluation.questions import AskedQuestion
-from chat.evaluation.recording import Progress, claim_run, fail_run, open_run, record
+from chat.evaluation.recording import Progress, fail_run, open_run, record
 from chat.evaluation.report import RunReport, report_of
 from chat.evaluation.run import Asker
 from chat.evaluation.scratch import Scratch, own_workspace, prepare_scratch
@@ -141,21 +141,19 @@ def perform(trial: Trial, *, on_progress: Progress | None = None) -> Tried:
         version=trial.asker.version,
         question_set=trial.question_set,
         options=trial.options,
+        claimed=True,
     )
-    claimed = claim_run(run.pk)
-    if claimed is None:  # a worker of the sweep was quicker, and does the same
-        raise Conflict(f"Run {run.pk} is done by a worker; look at it in the admin.")
     try:
-        record(claimed, trial.questions, trial.asker, on_progress=on_progress)
+        record(run, trial.questions, trial.asker, on_progress=on_progress)
     except BaseException as error:
-        fail_run(claimed, reason=str(error) or "Interrupted.")
+        fail_run(run, reason=str(error) or "Interrupted.")
         raise
-    if claimed.state != RunState.DONE:
+    if run.state != RunState.DONE:
         raise Conflict(f"Run {run.pk} was cancelled.")
-    outcomes = list(claimed.outcomes.all())
+    outcomes = list(run.outcomes.all())
     report = report_of(outcomes, threshold=trial.asker.settings.abstain_below)
     fitted = _fitted(outcomes, trial.options) if trial.options["fit_half"] else {}
-    return Tried(trial=trial, run=claimed, outcomes=outcomes, report=report, fitted=fitted)
+    return Tried(trial=trial, run=run, outcomes=outcomes, report=report, fitted=fitted)
 
 
 def _fitted(outcomes: Sequence[QuestionOutcome], options: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from chat.models.curated import (
     CuratedVector,
 )
 from chat.models.evaluation import EvaluationRun, QuestionOutcome, RunState
+from chat.models.gate import GateMeasure, GatePolicy, Judgement
 from chat.models.profile import RetrievalProfile
 from chat.models.question_set import (
     ExpectedAnswer,
@@ -16,6 +17,7 @@ from chat.models.question_set import (
     QuestionOrigin,
     QuestionSet,
 )
+from chat.models.shadow import ShadowComparison
 from chat.models.trace import Trace
 from chat.models.trace_policy import TracePolicy
 
@@ -29,6 +31,9 @@ __all__ = [
     "CuratedVector",
     "EvaluationRun",
     "ExpectedAnswer",
+    "GateMeasure",
+    "GatePolicy",
+    "Judgement",
     "LabelledQuestion",
     "Message",
     "MessageRole",
@@ -37,6 +42,7 @@ __all__ = [
     "QuestionSet",
     "RetrievalProfile",
     "RunState",
+    "ShadowComparison",
     "Trace",
     "TracePolicy",
 ]

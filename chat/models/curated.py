@@ -15,14 +15,25 @@ from pgvector.django import HalfVectorField
 from kb.languages import Language
 from kb.models import Article, Audience, Collection, Workspace
 
-# What may stand at the end of a question without making it another one.
-END_MARKS = " \t?!.…¿¡？！。"
+# What may stand around a question without making it another one; a dot before it does (.5).
+FIRST_MARKS = " ¿¡"
+END_MARKS = " ?!.…。"
+WIDTHS = ("<wide>", "<narrow>")
 
 
 def question_key(text: str) -> str:
-    """The same for questions that differ in case, width, white space or end marks only."""
-    folded = " ".join(unicodedata.normalize("NFKC", text).casefold().split())
-    return hashlib.sha256((folded.strip(END_MARKS) or folded).encode()).hexdigest()
+    """The same for questions that differ in case, width, white space or end marks only; what
+    stands for something else (², ½, .5) makes another one."""
+    usual = "".join(map(_usual_width, text)).casefold()
+    folded = " ".join(unicodedata.normalize("NFC", usual).split())
+    bare = folded.lstrip(FIRST_MARKS).rstrip(END_MARKS)
+    return hashlib.sha256((bare or folded).encode()).hexdigest()
+
+
+def _usual_width(character: str) -> str:
+    if unicodedata.decomposition(character).startswith(WIDTHS):
+        return unicodedata.normalize("NFKC", character)
+    return character
 
 
 class CuratedAnswerQuerySet(models.QuerySet["CuratedAnswer"]):

@@ -1,38 +1,30 @@
-"""Context within a token budget: the whole article when it fits, else its best spans.
+"""Context within a token budget: whole articles where they fit, else the best spans.
 
-The budget is dealt out over the first articles by rank, the first getting the most; what
-one leaves over goes to the next. Nothing is cut in silence: each span says what part of
-its article it is, and `why`.
+What is taken is chosen by estimates (`chat.retrieval.selection`) and then counted. Nothing
+is cut in silence: each span says what part of its article it is, and `why`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Mapping, Sequence
 
-from chat.retrieval.folding import Folding
+from chat.retrieval.folding import Part
 from chat.retrieval.fusion import PassageMatch
-from chat.retrieval.results import ArticleMatch, ContextSpan
+from chat.retrieval.results import ArticleMatch, ContextSpan, Place
+from chat.retrieval.selection import Candidate, Selection, candidates_of
 from chat.retrieval.settings import PipelineSettings
+from chat.retrieval.sources import Source
 from chat.retrieval.windows import first_part
 from embeddings.encoders.base import Encoder
 from kb.blocks import headings_at, parse_blocks
 
-# No tokenizer makes fewer tokens than one for so many characters of real text; a longer
-# article is over the allowance without counting.
-CHARACTERS_PER_TOKEN = 16
-# Most texts have fewer characters to a token: more passages are not worth counting.
-USUAL_CHARACTERS = 6
-# With so little of the allowance left, or after so many tries, what would still fit is not
-# looked for.
-FILLED = 0.1
-ROUNDS = 2
-# A passage begins wherever the encoder's window did; its line is completed when near.
-SNAP_CHARACTERS = 200
+# Of an article that is not embedded yet, what its tokens per character are taken from.
+SAMPLE_CHARACTERS = 4_000
 
 
 def build_context(
     articles: Sequence[ArticleMatch],
-    matches: dict[int, tuple[PassageMatch, ...]],
+    matches: Mapping[int, tuple[PassageMatch, ...]],
     *,
     encoder: Encoder,
     settings: PipelineSettings,
@@ -42,136 +34,120 @@ def build_context(
     `matches` holds the passages of each article by its id.
     """
     chosen = articles[: settings.context_articles]
-    kept = Folding()
-    for place, article in enumerate(chosen):
-        left = settings.context_tokens - sum(span.tokens for span in kept.spans)
-        allowance = min(left, left * 2 // (len(chosen) - place + 1))
-        kept.add(_spans(article, matches[article.source.article_id], encoder, allowance))
-    return kept.spans
+    budget = settings.context_tokens
+    candidates = candidates_of(chosen, matches, rerank_weight=settings.rerank_weight)
+    sources = [article.source for article in chosen]
+    rates = _rates(sources, encoder)
+    selection = Selection(chosen, matches, rates=rates, budget=budget)
+    selection.fill(candidates)
+    counted = _counted(selection, sources, encoder, budget)
+    if not counted and candidates:
+        counted = _beginning(sources, candidates[0], encoder, budget)
+    return [
+        _span(chosen[part.rank], matches, part, tokens, _also(part, selection.folds))
+        for part, tokens in counted.items()
+    ]
 
 
-def _spans(
-    article: ArticleMatch, matches: tuple[PassageMatch, ...], encoder: Encoder, allowance: int
-) -> list[ContextSpan]:
-    body = article.source.body
-    tokens = _tokens_if_within(article, encoder, allowance)
-    if tokens is not None:
-        return [_span(article, matches, (0, len(body)), tokens, "the whole article fits")]
-    counts: dict[tuple[int, int], int] = {}
-    ranges = _best_ranges(body, matches, encoder, allowance, counts)
-    _count(body, [place for place in ranges if place not in counts], encoder, counts)
-    return [_span(article, matches, place, counts[place], "") for place in ranges]
+def _rates(sources: Sequence[Source], encoder: Encoder) -> list[float]:
+    """Tokens per character; the index knows those of what is embedded."""
+    unknown = [source.body[:SAMPLE_CHARACTERS] for source in sources if source.tokens is None]
+    sampled = iter(encoder.count_tokens(unknown) if unknown else ())
+    return [
+        next(sampled) / max(len(source.body[:SAMPLE_CHARACTERS]), 1)
+        if source.tokens is None
+        else source.tokens / max(len(source.body), 1)
+        for source in sources
+    ]
 
 
-def _tokens_if_within(article: ArticleMatch, encoder: Encoder, allowance: int) -> int | None:
-    """How many tokens the body has; None if more than the allowance."""
-    source = article.source
-    if source.tokens is None and len(source.body) <= allowance * CHARACTERS_PER_TOKEN:
-        [tokens] = encoder.count_tokens([source.body])
-        return tokens if tokens <= allowance else None
-    return source.tokens if source.tokens is not None and source.tokens <= allowance else None
+def _counted(
+    selection: Selection, sources: Sequence[Source], encoder: Encoder, budget: int
+) -> dict[Part, int]:
+    """The tokens of each span; what was taken last is given up until all fit."""
+    known: dict[Part, int] = {}
+    while True:
+        parts = [
+            Part(rank=rank, start=start, end=end)
+            for rank in range(len(sources))
+            for start, end in selection.ranges(rank)
+        ]
+        _count([part for part in parts if part not in known], sources, encoder, known)
+        counts = {part: known[part] for part in parts}
+        total = sum(counts.values())
+        if total <= budget:
+            return counts
+        selection.shrink(budget / total)
 
 
 def _count(
-    body: str,
-    places: Sequence[tuple[int, int]],
-    encoder: Encoder,
-    counts: dict[tuple[int, int], int],
+    parts: Sequence[Part], sources: Sequence[Source], encoder: Encoder, known: dict[Part, int]
 ) -> None:
-    if places:
-        found = encoder.count_tokens([body[start:end] for start, end in places])
-        counts.update(zip(places, found, strict=True))
-
-
-def _best_ranges(
-    body: str,
-    matches: tuple[PassageMatch, ...],
-    encoder: Encoder,
-    allowance: int,
-    counts: dict[tuple[int, int], int],
-) -> list[tuple[int, int]]:
-    """Of the passages, best first, as many as fit; overlapping ones merged, in text order.
-
-    What is counted on the way is kept in `counts`.
-    """
-    taken: list[tuple[int, int]] = []
-    waiting = _worth_counting(matches)
-    enough = allowance * FILLED
-    for _ in range(ROUNDS):
-        ranges = list(_as_many_as_fit(body, waiting, allowance)) if allowance > enough else []
-        _count(body, ranges, encoder, counts)
-        for place in ranges:
-            if counts[place] <= allowance:
-                allowance -= counts[place]  # overlaps count twice: merged they have no more
-                taken.append(place)
-    if not taken and matches:
-        # As it is: completed to its line, it could end before it begins.
-        best = (matches[0].start, matches[0].end)
-        taken = first_part(body, best, encoder=encoder, allowance=allowance)
-    return _merge(taken)
-
-
-def _worth_counting(matches: tuple[PassageMatch, ...]) -> Iterator[PassageMatch]:
-    """The best one, and what has a word of the question or was found by meaning."""
-    for number, match in enumerate(matches):
-        if match.similarity is not None or match.words > 0 or not number:
-            yield match
-
-
-def _as_many_as_fit(
-    body: str, waiting: Iterator[PassageMatch], allowance: int
-) -> Iterator[tuple[int, int]]:
-    """Places of the next passages, as far as their characters tell."""
-    characters = 0
-    for match in waiting:
-        yield _snap(body, match.start, match.end)
-        characters += match.end - match.start
-        if characters > allowance * USUAL_CHARACTERS:
-            return
-
-
-def _snap(body: str, start: int, end: int) -> tuple[int, int]:
-    line = body.rfind("\n", 0, start) + 1
-    after = body.find("\n", end)
-    after = len(body) if after < 0 else after
-    return (
-        line if start - line <= SNAP_CHARACTERS else start,
-        after if after - end <= SNAP_CHARACTERS else end,
-    )
-
-
-def _merge(ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
-    merged: list[tuple[int, int]] = []
-    for start, end in sorted(ranges):
-        if merged and start <= merged[-1][1]:
-            merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
+    """The index knows whole articles."""
+    uncounted = []
+    for part in parts:
+        source = sources[part.rank]
+        if source.tokens is not None and (part.start, part.end) == (0, len(source.body)):
+            known[part] = source.tokens
         else:
-            merged.append((start, end))
-    return merged
+            uncounted.append(part)
+    if uncounted:
+        texts = [sources[part.rank].body[part.start : part.end] for part in uncounted]
+        known.update(zip(uncounted, encoder.count_tokens(texts), strict=True))
+
+
+def _beginning(
+    sources: Sequence[Source], best: Candidate, encoder: Encoder, budget: int
+) -> dict[Part, int]:
+    """As much of the best passage as fits, if no passage does.
+
+    As it is: completed to its line, it could end before the passage begins.
+    """
+    body, match = sources[best.rank].body, best.match
+    ranges = first_part(body, (match.start, match.end), encoder=encoder, allowance=budget)
+    parts = [Part(rank=best.rank, start=start, end=end) for start, end in ranges]
+    known: dict[Part, int] = {}
+    _count(parts, sources, encoder, known)
+    return known
+
+
+def _also(part: Part, folds: Sequence[tuple[Part, Place]]) -> tuple[Place, ...]:
+    return tuple(
+        place
+        for said, place in folds
+        if said.rank == part.rank and part.start <= said.start and said.end <= part.end
+    )
 
 
 def _span(
     article: ArticleMatch,
-    matches: tuple[PassageMatch, ...],
-    place: tuple[int, int],
+    matches: Mapping[int, tuple[PassageMatch, ...]],
+    part: Part,
     tokens: int,
-    why: str,
+    also: tuple[Place, ...],
 ) -> ContextSpan:
-    start, end = place
-    inside = tuple(each for each in matches if each.start < end and each.end > start)
+    source = article.source
+    whole = (part.start, part.end) == (0, len(source.body))
+    inside = tuple(
+        match
+        for match in matches[source.article_id]
+        if match.start < part.end and match.end > part.start
+    )
     return ContextSpan(
-        source=article.source,
-        start=start,
-        end=end,
+        source=source,
+        start=part.start,
+        end=part.end,
         tokens=tokens,
         score=inside[0].score if inside else article.score,
-        why=why or _reason(inside),
-        headings=headings_at(parse_blocks(article.source.body), start),
+        why="the whole article fits" if whole or not inside else _reason(inside),
+        headings=headings_at(parse_blocks(source.body), part.start),
         matches=inside,
+        also=also,
     )
 
 
 def _reason(matches: tuple[PassageMatch, ...]) -> str:
     best = matches[0]
-    by = "words" if best.similarity is None else f"meaning {best.similarity:.2f}, words"
-    return f"{len(matches)} of the article's best passages; the best by {by} {best.words:.2f}"
+    known = (("meaning", best.similarity), ("words", best.words))
+    by = ", ".join(f"{name} {value:.2f}" for name, value in known if value is not None)
+    return f"{len(matches)} of the article's best passages; the best by {by}"

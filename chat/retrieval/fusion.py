@@ -31,12 +31,13 @@ FOREIGN = 0.1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PassageMatch:
-    """`body[start:end]` with its cosine similarity (None: not by vector), words and sum."""
+    """`body[start:end]` with its cosine similarity (None: not by vector), words (None: not
+    stored yet) and sum."""
 
     start: int
     end: int
     similarity: float | None
-    words: float
+    words: float | None
     score: float
 
 
@@ -126,13 +127,16 @@ class _Fusion:
 
     def _match(self, passage: ScoredPassage, trust: float) -> PassageMatch:
         settings = self._settings
+        words = passage.words
+        if words is None:
+            words = _stand_in(self._texts.get(passage.article_id))
         return PassageMatch(
             start=passage.start,
             end=passage.end,
             similarity=passage.similarity,
             words=passage.words,
             score=settings.passage_weight * trust * passage.similarity
-            + settings.passage_words_weight * passage.words,
+            + settings.passage_words_weight * words,
         )
 
     def _sum(
@@ -154,15 +158,20 @@ class _Fusion:
     ) -> float:
         """The best passage with the support of the second; an only one supports itself.
 
-        Without a passage (not embedded yet) the words of the whole text stand in, at half
-        their worth: what is spread over an article rarely stands in one passage.
+        Without a passage (not embedded yet) the worst that was found stands in.
         """
         settings = self._settings
         if not matches:
-            words = SPREAD * (found[ARTICLE_WORDS] or 0.0)
+            words = _stand_in(found[ARTICLE_WORDS])
             return (
                 settings.passage_weight * self._floor[PASSAGE]
                 + settings.passage_words_weight * words
             )
         best, second = matches[0].score, matches[min(1, len(matches) - 1)].score
         return (best + settings.support_weight * second) / (1 + settings.support_weight)
+
+
+def _stand_in(article_words: float | None) -> float:
+    """For the words of a passage that are not known those of the whole text, at half their
+    worth: what is spread over an article rarely stands in one passage."""
+    return SPREAD * (article_words or 0.0)

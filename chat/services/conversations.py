@@ -14,6 +14,7 @@ from chat.answering.answer import AnsweredQuestion, answer_question
 from chat.answering.base import Quote
 from chat.models import Citation, Conversation, Message, MessageRole
 from chat.retrieval.conversation import MAX_TURNS, Turn
+from chat.shadow.offering import offer
 from kb.access import Caller, Permission, require
 from kb.errors import Conflict, InvalidInput, NotFound
 from kb.languages import Language
@@ -81,7 +82,9 @@ def post_message(conversation: Conversation, *, text: str) -> Message:
         history=history_of(conversation),
         language=conversation.language,
     )
-    return _store_turn(conversation, answered)
+    message = _store_turn(conversation, answered)
+    offer(answered.trace)
+    return message
 
 
 def history_of(conversation: Conversation) -> list[Turn]:

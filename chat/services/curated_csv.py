@@ -21,7 +21,7 @@ from django.utils import timezone
 from chat.models import CuratedAnswer, CuratedQuestion
 from chat.models.curated import question_key
 from chat.services.curated import curated_answers_of
-from chat.services.curated_drafts import find_named_articles, write_curated_answer
+from chat.services.curated_drafts import find_named_articles, name_of, write_curated_answer
 from chat.tasks import nudge_curated
 from kb.access import Caller, Permission, require
 from kb.errors import DomainError, ImportRefused, InvalidInput, TooLarge
@@ -91,7 +91,7 @@ def _row(answer: CuratedAnswer) -> Iterator[str]:
     articles = [source.article for source in answer.sources.all() if source.article]
     yield from (main, answer.text, "\n".join(variants), answer.language, answer.audience)
     yield answer.collection.slug if answer.collection else ""
-    yield "\n".join(each.external_id or f"#{each.pk}" for each in articles)
+    yield "\n".join(name_of(each) for each in articles)
     yield "yes" if answer.enabled else "no"
     yield answer.valid_until.isoformat() if answer.valid_until else ""
 

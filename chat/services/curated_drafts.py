@@ -87,6 +87,14 @@ def find_articles(
     return tuple(by_name[name] for name in dict.fromkeys(names))
 
 
+def name_of(article: Article) -> str:
+    """What `find_named_articles` finds it by: its external id, unless that would be read
+    otherwise."""
+    name = article.external_id or ""
+    plain = name.splitlines() == [name.strip()] and not NUMBER.match(name)
+    return name if plain else f"#{article.pk}"
+
+
 def find_named_articles(caller: Caller, lines: str) -> tuple[Article, ...]:
     """One a line, in their order: `#12` (and whatever follows) or an external id.
 

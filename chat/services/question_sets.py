@@ -1,4 +1,4 @@
-"""Question sets: made, filled by hand and from traces."""
+"""Question sets: made and filled."""
 
 from __future__ import annotations
 
@@ -16,12 +16,11 @@ from chat.models import (
     LabelledQuestion,
     QuestionOrigin,
     QuestionSet,
-    Trace,
 )
 from chat.retrieval.conversation import Turn
 from chat.retrieval.question import clean_question
 from kb.content import FORBIDDEN, clean_tags
-from kb.errors import Conflict, InvalidInput, NotFound
+from kb.errors import Conflict, InvalidInput
 from kb.languages import Language
 from kb.models import Article, Workspace
 
@@ -85,24 +84,6 @@ def add_question(
         QuestionSet.objects.select_for_update(no_key=True).get(pk=question_set.pk)
         stored = store_questions(question_set, [checked(question_set, question)], origin=origin)
     return stored[0]
-
-
-def add_from_trace(
-    question_set: QuestionSet, trace: Trace, *, expected: Sequence[Expectation]
-) -> LabelledQuestion:
-    """The question of a trace with what was right; nothing expected marks it unanswerable.
-
-    Raises NotFound for a trace of another workspace, and as `add_question`.
-    """
-    if trace.workspace_id != question_set.workspace_id:
-        raise NotFound("There is no such trace.")
-    question = NewQuestion(
-        text=trace.question,
-        key=f"trace-{trace.pk}",
-        expected=tuple(expected),
-        answerable=bool(expected),
-    )
-    return add_question(question_set, question, origin=QuestionOrigin.TRACE)
 
 
 def checked(question_set: QuestionSet, question: NewQuestion) -> NewQuestion:

@@ -23,7 +23,8 @@ from kb.search import Filters, filters_from_json
 def replay_trace(
     caller: Caller, trace: Trace, *, profile: str | None = None, version: int | None = None
 ) -> Trace:
-    """The same question, history, filters and reader, now; a new trace linked to the old one.
+    """The same question, history, filters, language and reader, now, in a new trace that is
+    linked to the old one.
 
     `profile` names settings, None takes those that the trace had. `version` is the number of
     an index version that receives articles; None takes the trace's own, or the live one if
@@ -46,7 +47,7 @@ def replay_trace(
     if trace.abstained is None:
         found = retrieve(trace.question, **asking)
         return save_trace(caller.workspace, found, replay_of=trace)
-    language = str(_mapping(trace.detail, "answer").get("language", ""))
+    language = language_of(trace)
     return answer_question(trace.question, language=language, replay_of=trace, **asking).trace
 
 
@@ -54,6 +55,12 @@ def history_of(trace: Trace) -> tuple[Turn, ...]:
     """The conversation before the question, as far as it was kept."""
     turns = _mapping(trace.detail, "question").get("history") or []
     return tuple(Turn(role=turn["role"], text=turn["text"]) for turn in turns)
+
+
+def language_of(trace: Trace) -> str:
+    """The visitor's, empty if it was not given; of traces of before it was kept the answer's."""
+    asked = _mapping(trace.detail, "question")
+    return str(asked.get("language", _mapping(trace.detail, "answer").get("language", "")))
 
 
 def filters_of(trace: Trace) -> Filters:
@@ -66,6 +73,18 @@ def filters_of(trace: Trace) -> Filters:
         return filters_from_json(given)
     except (TypeError, ValueError) as error:
         message = f"This trace has filters that cannot be applied now: {', '.join(given)}."
+        raise Conflict(message) from error
+
+
+def settings_of(trace: Trace) -> PipelineSettings:
+    """Those that the trace had; a setting that is gone since is left out. Raises Conflict."""
+    kept = _mapping(trace.detail, "settings")
+    names = {field.name for field in fields(PipelineSettings)}
+    known = {name: value for name, value in kept.items() if name in names}
+    try:
+        return PipelineSettings(**{**known, "name": trace.profile})
+    except InvalidInput as error:
+        message = f"This trace's settings are not valid any more; name a profile. {error}"
         raise Conflict(message) from error
 
 
@@ -88,17 +107,8 @@ def _version(caller: Caller, trace: Trace, number: int | None) -> IndexVersion:
 
 
 def _settings(caller: Caller, trace: Trace, profile: str | None) -> PipelineSettings:
-    """The named ones, or those in the trace; a setting that is gone since is left out."""
-    if profile is not None:
-        return load_profile(caller.workspace, profile)
-    kept = _mapping(trace.detail, "settings")
-    names = {field.name for field in fields(PipelineSettings)}
-    known = {name: value for name, value in kept.items() if name in names}
-    try:
-        return PipelineSettings(**{**known, "name": trace.profile})
-    except InvalidInput as error:
-        message = f"This trace's settings are not valid any more; name a profile. {error}"
-        raise Conflict(message) from error
+    """The named ones, or those in the trace."""
+    return load_profile(caller.workspace, profile) if profile is not None else settings_of(trace)
 
 
 def _mapping(detail: object, key: str) -> Mapping[str, Any]:

@@ -3,8 +3,8 @@
 Found: e-mail addresses, phone numbers (libphonenumber's rules), card numbers (13 to 19 digits
 with a right Luhn digit), IBANs (right length and check digits), and secrets: keys by the
 prefixes that their makers give them, private keys, passwords in URLs, what follows
-"password:" and its like, and long strings of mixed letters and digits. Names and street
-addresses have no form that could be known here, and stay.
+"password:", "Authorization: Basic" and their like, and long strings of mixed letters and
+digits. Names and street addresses have no form that could be known here, and stay.
 """
 
 from __future__ import annotations
@@ -42,6 +42,8 @@ _SECRETS = re.compile(
         | eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*
       )
     | (?<=://)[^\s/@:]+:[^\s/@]+(?=@)
+    | \b(?i:authorization)["']?\s*[:=]\s*["']?
+      (?i:basic|bearer|token|api-?key|negotiate|ntlm)[ ]+(?P<credentials>[^\s"',;]+)
     | \b(?i:bearer)[ ]+(?P<bearer>[\w.~+/-]{16,}=*)
     | \b(?i:pass(?:word|wort|code|phrase)|pwd|secret|token|api[ _-]?key|client[ _-]?secret)
       ["']?\s*[:=]\s*(?P<value>"[^"\n]+"|'[^'\n]+'|\S+)

@@ -1,5 +1,5 @@
 """Admin of the index; importing it registers every page."""
 
-from embeddings.admin import entries, spend, versions, workers
+from embeddings.admin import campaigns, entries, spend, versions, workers
 
-__all__ = ["entries", "spend", "versions", "workers"]
+__all__ = ["campaigns", "entries", "spend", "versions", "workers"]

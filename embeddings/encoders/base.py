@@ -106,3 +106,12 @@ class PoolingEncoder(Protocol):
 
     def truncate(self, texts: Sequence[str], task: Task) -> list[str]:
         """Each text, or as much of its beginning as fits the window (asked for, never silent)."""
+
+
+@runtime_checkable
+class ShorteningEncoder(Protocol):
+    """An encoder that gives the first numbers of its model's vectors (Matryoshka)."""
+
+    @property
+    def full_fingerprint(self) -> str:
+        """Of the same encoder with nothing cut off; its own when nothing is."""

@@ -92,10 +92,18 @@ class LocalEncoder:
     @cached_property
     def fingerprint(self) -> str:
         """Changes with the weights, the tokenizer, the prompts and the way of cutting."""
+        return self._fingerprint(self._parts.dimension)
+
+    @property
+    def full_fingerprint(self) -> str:
+        """As `fingerprint`, of vectors that are not shortened."""
+        return self._fingerprint(self._parts.backbone.hidden)
+
+    def _fingerprint(self, dimension: int) -> str:
         parts = self._parts
         marks = [parts.identity(), _describe(parts.strategy, parts.cutting), parts.pooling, "unit"]
-        if parts.dimension != parts.backbone.hidden:
-            marks.append(f"first-{parts.dimension}")
+        if dimension != parts.backbone.hidden:
+            marks.append(f"first-{dimension}")
         if parts.prompts:
             said = "|".join(f"{task}={prompt}" for task, prompt in sorted(parts.prompts.items()))
             marks.append(f"prompts-{hashlib.sha256(said.encode()).hexdigest()[:8]}")

@@ -34,7 +34,8 @@ def get_local_encoder(alias: str) -> Encoder:
 
 
 def configuration(alias: str) -> dict[str, Any]:
-    """The settings of `alias`: BACKEND, OPTIONS, STRATEGY, LICENCE.
+    """The settings of `alias`: BACKEND, OPTIONS, STRATEGY, LICENCE, and what else
+    `config.encoders` gives it.
 
     `alias@strategy` is the same encoder with another strategy, to compare the two.
     """

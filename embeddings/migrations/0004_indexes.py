@@ -2,15 +2,31 @@
 
 from django.db import migrations
 
-PLAIN = "ALTER TABLE {table} ALTER COLUMN embedding SET STORAGE PLAIN"
-AS_BEFORE = "ALTER TABLE {table} ALTER COLUMN embedding SET STORAGE EXTERNAL"
-TABLES = ("embeddings_articlevector", "embeddings_passagevector")
+# By partition, since vectors of more dimensions fit no page (`embeddings.partitions`).
+SET_STORAGE = """
+DO $$
+DECLARE part regclass;
+BEGIN
+    FOR part IN
+        SELECT i.inhrelid FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+        JOIN embeddings_indexversion v
+            ON c.relname = i.inhparent::regclass::text || '_v' || v.id
+        WHERE i.inhparent IN ('embeddings_articlevector'::regclass,
+                              'embeddings_passagevector'::regclass)
+          AND v.dimension <= 3900
+    LOOP
+        EXECUTE format('ALTER TABLE %s ALTER COLUMN embedding SET STORAGE {storage}', part);
+    END LOOP;
+END
+$$
+"""
 
 
 class Migration(migrations.Migration):
     dependencies = [("embeddings", "0003_token_spend")]
 
     operations = [
-        migrations.RunSQL(PLAIN.format(table=table), AS_BEFORE.format(table=table))
-        for table in TABLES
+        migrations.RunSQL(
+            SET_STORAGE.replace("{storage}", "PLAIN"), SET_STORAGE.replace("{storage}", "EXTERNAL")
+        )
     ]

@@ -93,6 +93,11 @@ class IndexEntry(models.Model):
                 condition=Q(state__in=["pending", "embedding"]),
                 name="index_entry_unfinished",
             ),
+            models.Index(
+                fields=["queued_at"],
+                condition=Q(state__in=["pending", "embedding"], bulk=False),
+                name="index_entry_edits",
+            ),
             models.Index(fields=["index_version", "state"], name="index_entry_by_state"),
         ]
 

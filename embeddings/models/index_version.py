@@ -6,27 +6,10 @@ from typing import Self
 
 from django.db import models
 from django.db.models import Q
+from django.utils import timezone
 
+from embeddings.lifecycle import RECEIVING, VersionState
 from kb.models import Workspace
-
-
-class VersionState(models.TextChoices):
-    """Where a version is in its life."""
-
-    BUILDING = "building", "Building"
-    READY = "ready", "Ready"
-    LIVE = "live", "Live"
-    STANDBY = "standby", "Standby"
-    RETIRED = "retired", "Retired"
-
-
-# Versions that receive every newly published revision.
-ACTIVE_STATES = (
-    VersionState.BUILDING,
-    VersionState.READY,
-    VersionState.LIVE,
-    VersionState.STANDBY,
-)
 
 
 class Strategy(models.TextChoices):
@@ -47,14 +30,26 @@ class IndexVersionQuerySet(models.QuerySet["IndexVersion"]):
 
     def active(self) -> Self:
         """Versions that receive new revisions."""
-        return self.filter(state__in=ACTIVE_STATES)
+        return self.filter(state__in=RECEIVING)
+
+    def standing_by(self) -> Self:
+        """Those that can be rolled back to, the one that was live last first."""
+        return self.filter(state=VersionState.STANDBY).order_by("-live_until", "-pk")
 
 
 class IndexVersion(models.Model):
     """One encoder's view of one workspace.
 
     `encoder` is the alias in `settings.ENCODERS`; `fingerprint` is what that alias meant
-    when the version was made, so that a changed option never mixes two spaces.
+    when the version was made, so that a changed option never mixes two spaces. `state` is
+    written by `embeddings.services.moving` alone.
+
+    Bulk work is slowed down to `tokens_per_second` (None: as fast as it goes) and kept to the
+    hours from `night_from` to `night_until` (local time of the server's TIME_ZONE, past
+    midnight if they are so); what people publish meanwhile is not. `bulk_free_at` is when the
+    limit lets the next batch begin. `recall` is what the probe of its HNSW index found (None:
+    it is compared exactly). `cut_over_when_ready`: no person is waited for, but the gate is.
+    `shadow_share` of the live questions is asked of it too.
     """
 
     workspace = models.ForeignKey(
@@ -69,7 +64,21 @@ class IndexVersion(models.Model):
     dimension = models.PositiveIntegerField()
     strategy = models.CharField(max_length=16, choices=Strategy.choices)
     created_at = models.DateTimeField(auto_now_add=True)
+    state_since = models.DateTimeField(default=timezone.now)
     live_since = models.DateTimeField(null=True, blank=True)
+    live_until = models.DateTimeField(null=True, blank=True)
+    problem = models.TextField(blank=True)
+    tokens_per_second = models.PositiveIntegerField(null=True, blank=True)
+    night_from = models.TimeField(null=True, blank=True)
+    night_until = models.TimeField(null=True, blank=True)
+    bulk_free_at = models.DateTimeField(null=True, blank=True)
+    derived_from = models.ForeignKey(
+        "self", on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+    recall = models.FloatField(null=True, blank=True)
+    cut_over_when_ready = models.BooleanField(default=False)
+    shadow_share = models.FloatField(default=0.0)
+    estimate = models.JSONField(default=dict, blank=True)
 
     objects = IndexVersionQuerySet.as_manager()
 
@@ -84,6 +93,19 @@ class IndexVersion(models.Model):
             ),
             models.CheckConstraint(
                 condition=Q(state__in=VersionState.values), name="index_version_state_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(shadow_share__gte=0, shadow_share__lte=1),
+                name="index_version_shadow_share_is_one",
+            ),
+            models.CheckConstraint(
+                condition=Q(night_from__isnull=True, night_until__isnull=True)
+                | Q(night_from__isnull=False, night_until__isnull=False),
+                name="index_version_night_has_two_ends",
+            ),
+            models.CheckConstraint(
+                condition=Q(tokens_per_second__isnull=True) | Q(tokens_per_second__gt=0),
+                name="index_version_speed_limit_positive",
             ),
         ]
 

@@ -8,15 +8,18 @@ from datetime import timedelta
 from django.db import connection, transaction
 from django.utils import timezone
 
+from embeddings.lifecycle import RECEIVING, STORED, VersionState
 from embeddings.models import EntryState, IndexEntry, IndexVersion
 from embeddings.partitions import TABLES
 from kb.models import Article, Workspace
 
 RETRY_PARKED_AFTER = timedelta(hours=6)
+MOST_URGENT = 20
+FORGOTTEN_AT_ONCE = 5_000
 
 
 def ensure_entries(version: IndexVersion, *, bulk: bool) -> int:
-    """Add an entry for every published revision that has none in `version`.
+    """Add an entry for every published revision that has none in `version`, if it receives any.
 
     This is the definition of pending work, asked of the rows themselves: a lost message or
     a receiver that never ran changes nothing. Returns how many were added.
@@ -31,13 +34,21 @@ def ensure_entries(version: IndexVersion, *, bulk: bool) -> int:
                    now(), coalesce(a.published_at, now())
             FROM kb_article a
             WHERE a.workspace_id = %(workspace)s AND a.published_revision_id IS NOT NULL
+              AND EXISTS (
+                  SELECT 1 FROM embeddings_indexversion v
+                  WHERE v.id = %(version)s AND v.state = ANY(%(receiving)s))
               AND NOT EXISTS (
                   SELECT 1 FROM embeddings_indexentry e
                   WHERE e.index_version_id = %(version)s
                     AND e.revision_id = a.published_revision_id)
             ON CONFLICT (index_version_id, revision_id) DO NOTHING
             """,
-            {"version": version.pk, "workspace": version.workspace_id, "bulk": bulk},
+            {
+                "version": version.pk,
+                "workspace": version.workspace_id,
+                "bulk": bulk,
+                "receiving": list(RECEIVING),
+            },
         )
         return int(cursor.rowcount)
 
@@ -75,3 +86,39 @@ def retry_parked(
     if due_only:
         entries = entries.filter(due_at__lte=timezone.now())
     return entries.update(state=EntryState.PENDING, attempts=0, due_at=timezone.now())
+
+
+def revive_parked(version: IndexVersion) -> int:
+    """Give the parked entries of one version a fresh start; returns how many."""
+    return (
+        IndexEntry.objects.filter(index_version=version)
+        .parked()
+        .update(state=EntryState.PENDING, attempts=0, due_at=timezone.now(), reason="")
+    )
+
+
+def versions_with_edits(*, besides: IndexVersion) -> list[IndexVersion]:
+    """Versions in which something that a person published waits to be embedded."""
+    waiting = IndexEntry.objects.waiting().current().filter(bulk=False)
+    return list(
+        IndexVersion.objects.active()
+        .filter(pk__in=waiting.values("index_version"))
+        .exclude(pk=besides.pk)
+        .order_by("pk")[:MOST_URGENT]
+    )
+
+
+def forget_entries() -> int:
+    """Drop the entries of versions whose vectors are dropped, a batch at a time; how many."""
+    forgotten = 0
+    over = IndexEntry.objects.exclude(index_version__state__in=STORED)
+    while batch := list(over.values_list("pk", flat=True)[:FORGOTTEN_AT_ONCE]):
+        IndexEntry.objects.filter(pk__in=batch).delete()
+        forgotten += len(batch)
+    return forgotten
+
+
+def note_problem(version: IndexVersion, problem: str) -> None:
+    """What keeps a build from going on, for whoever looks at it; empty: nothing any more."""
+    building = IndexVersion.objects.filter(pk=version.pk, state=VersionState.BUILDING)
+    building.exclude(problem=problem).update(problem=problem)

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-import structlog
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Max
 from django.utils import timezone
 
 from embeddings.encoders.registry import configuration, get_encoder
+from embeddings.lifecycle import Move
 from embeddings.live import live_version
 from embeddings.models import IndexVersion, VersionState
 from embeddings.partitions import create_partitions
+from embeddings.services.moving import WORKER, Actor, record_event
 from kb.errors import Conflict
 from kb.models import Workspace
 
-log = structlog.get_logger(__name__)
-
 
 def create_index_version(
-    workspace: Workspace, *, encoder: str, state: VersionState = VersionState.BUILDING
+    workspace: Workspace,
+    *,
+    encoder: str,
+    state: VersionState = VersionState.BUILDING,
+    actor: Actor = WORKER,
+    reason: str = "",
 ) -> IndexVersion:
     """A new version with its partitions, ready to be filled.
 
@@ -40,7 +44,7 @@ def create_index_version(
             live_since=timezone.now() if state == VersionState.LIVE else None,
         )
         create_partitions(version.pk, version.dimension)
-    log.info("index_version_created", workspace=workspace.slug, version=version.number)
+        record_event(version, Move.START, before="", actor=actor, reason=reason)
     return version
 
 
@@ -62,5 +66,6 @@ def check_encoder_of(workspace: Workspace, *, encoder: str) -> None:
     if live.encoder != encoder:
         raise Conflict(
             f"Workspace {workspace.slug!r} is indexed with {live.encoder!r}; articles of one "
-            f"index cannot have two encoders. Leave --encoder {encoder} out."
+            f"index cannot have two encoders. Leave --encoder {encoder} out, or switch with "
+            f"bin/manage reembed --workspace {workspace.slug} --encoder {encoder}."
         )

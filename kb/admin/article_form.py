@@ -15,7 +15,7 @@ from unfold.widgets import (
 from kb.access import Permission
 from kb.admin.placed_form import PlacedForm
 from kb.admin.scope import may_in
-from kb.content import ArticleText, clean, clean_tags
+from kb.content import ArticleText, clean, clean_tags, content_hash
 from kb.errors import InvalidInput
 from kb.indexable import require_indexable
 from kb.languages import Language
@@ -90,7 +90,9 @@ class ArticleForm(PlacedForm):
         names = ("title", "body", "language", "audience")
         try:
             self.text = clean(**{name: values[name] for name in names})
-            require_indexable(self.text)
+            latest = self.instance.latest_revision
+            if latest is None or latest.content_hash != content_hash(self.text):
+                require_indexable(self.text)
         except InvalidInput as error:
             self.add_error(error.field if error.field in self.fields else None, str(error))
 

@@ -6,11 +6,12 @@ from django.db import migrations, models
 
 from kb.search_vector import search_vector_expression
 
-# Scripts that set no spaces between words: Han, kana, Hangul (whose particles hang on to
-# words), Thai, Lao, Burmese and Khmer.
+# Scripts that set no spaces between words: Han with its marks of iteration, kana (of half
+# width too), Hangul (whose particles hang on to words), Thai, Lao, Burmese and Khmer.
 UNSPACED = (
-    r"\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff"
-    r"\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff"
+    r"\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3031-\u3035\u3040-\u30ff"
+    r"\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff\uff66-\uff9f"
+    r"\U00020000-\U0003ffff"
 )
 
 # Bodies are parsed when made, so that a restored dump does not depend on its search path.
@@ -39,18 +40,47 @@ BEGIN ATOMIC
 END;
 """  # noqa: S608 - a constant of ours
 
+# A tsvector holds 1 MB. New texts with more are refused, those that are stored already are
+# found by the words of as much of their beginning as it holds. Not parallel: it catches errors.
+HELD = """
+CREATE FUNCTION kb_search_vector(configuration regconfig, title text, body text)
+RETURNS tsvector LANGUAGE plpgsql IMMUTABLE STRICT SET search_path FROM CURRENT AS $$
+DECLARE size integer := length(body);
+BEGIN
+    LOOP
+        BEGIN
+            RETURN setweight(to_tsvector(configuration, kb_spaced(title)), 'A')
+                || setweight(to_tsvector(configuration, kb_spaced(left(body, size))), 'B');
+        EXCEPTION WHEN program_limit_exceeded THEN
+            IF size = 0 THEN RAISE; END IF;
+            size := size / 2;
+        END;
+    END LOOP;
+END
+$$;
+"""
+
 COUNTING = """
+-- Whoever deletes a workspace says so, for the transaction: its counts go in one piece.
+CREATE FUNCTION kb_workspace_is_going(workspace bigint) RETURNS boolean LANGUAGE sql STABLE AS $$
+    SELECT workspace::text = ANY(
+        string_to_array(coalesce(current_setting('kb.workspaces_going', true), ''), ','))
+$$;
+
 CREATE FUNCTION kb_count_terms(revisions bigint[], difference integer) RETURNS void
 LANGUAGE sql AS $$
+    WITH counted AS (
+        SELECT workspace_id, audience, language, search FROM kb_revision
+        WHERE id = ANY(revisions) AND NOT kb_workspace_is_going(workspace_id)
+    )
     INSERT INTO kb_termcount (workspace_id, audience, language, lexeme, documents, size)
     SELECT r.workspace_id, r.audience, r.language, t.lexeme, difference * count(*), 0
-    FROM kb_revision r, unnest(tsvector_to_array(r.search)) AS t(lexeme)
-    WHERE r.id = ANY(revisions)
+    FROM counted r, unnest(tsvector_to_array(r.search)) AS t(lexeme)
     GROUP BY r.workspace_id, r.audience, r.language, t.lexeme
     UNION ALL
     SELECT r.workspace_id, r.audience, r.language, '', difference * count(*),
            difference * sum(length(r.search))
-    FROM kb_revision r WHERE r.id = ANY(revisions)
+    FROM counted r
     GROUP BY r.workspace_id, r.audience, r.language
 $$;
 
@@ -91,6 +121,9 @@ $$;
 -- Revisions go before their articles, and their words with them.
 CREATE FUNCTION kb_revision_removing() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
+    IF kb_workspace_is_going(OLD.workspace_id) THEN
+        RETURN OLD;
+    END IF;
     IF EXISTS (SELECT FROM kb_article WHERE published_revision_id = OLD.id) THEN
         PERFORM kb_count_terms(ARRAY[OLD.id], -1);
     END IF;
@@ -118,7 +151,7 @@ DROP TRIGGER kb_article_changed ON kb_article;
 DROP TRIGGER kb_article_removed ON kb_article;
 DROP TRIGGER kb_revision_removing ON kb_revision;
 DROP FUNCTION kb_article_added, kb_article_changed, kb_article_removed, kb_revision_removing,
-    kb_count_terms;
+    kb_count_terms, kb_workspace_is_going;
 """
 
 
@@ -127,6 +160,7 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.RunSQL(SPACED, "DROP FUNCTION kb_spaced, kb_letter_pairs;"),
+        migrations.RunSQL(HELD, "DROP FUNCTION kb_search_vector;"),
         # The expression of a generated column cannot be changed: a new column takes its name.
         migrations.RemoveIndex(model_name="revision", name="revision_search"),
         migrations.RemoveField(model_name="revision", name="search"),

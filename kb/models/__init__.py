@@ -6,6 +6,7 @@ from kb.models.event import ArticleEvent, EventKind
 from kb.models.keys import ApiKey, Scope
 from kb.models.revision import Audience, Revision
 from kb.models.term_count import TermCount
+from kb.models.webhook import DeliveryState, WebhookDelivery, WebhookEndpoint
 from kb.models.workspace import Membership, Role, Workspace
 
 __all__ = [
@@ -15,11 +16,14 @@ __all__ = [
     "ArticleState",
     "Audience",
     "Collection",
+    "DeliveryState",
     "EventKind",
     "Membership",
     "Revision",
     "Role",
     "Scope",
     "TermCount",
+    "WebhookDelivery",
+    "WebhookEndpoint",
     "Workspace",
 ]

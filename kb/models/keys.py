@@ -18,6 +18,8 @@ class Scope(models.TextChoices):
     RETRIEVE = "retrieve", "Retrieve context"
     CHAT = "chat", "Hold conversations"
     TRACES_READ = "traces:read", "Read traces"
+    INDEX_READ = "index:read", "See index versions"
+    INDEX_OPERATE = "index:operate", "Re-embed, cut over and roll back"
     INTERNAL = "internal", "See internal articles"
 
 

@@ -60,7 +60,6 @@ def save_article(
     """
     if external_id is not None:
         clean_external_id(external_id)
-    require_indexable(text)
     with transaction.atomic():
         found = _lock_or_create(workspace, article=article, external_id=external_id)
         touched = set_metadata(found, collection=collection, tags=tags, source=source)
@@ -69,6 +68,7 @@ def save_article(
             if touched:
                 found.save()
             return SavedArticle(article=found, revision=latest, created=False, changed=False)
+        require_indexable(text)
         revision = new_revision(found, after=latest, text=text, author=author, note=change_note)
         revision.save()
         found.latest_revision = revision

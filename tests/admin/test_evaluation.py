@@ -16,7 +16,7 @@ from chat.models import EvaluationRun, LabelledQuestion, QuestionSet, RunState
 from chat.services.evaluations import start_run
 from chat.services.question_imports import import_questions
 from chat.services.question_sets import create_question_set
-from embeddings.loop import embed_pending
+from embeddings.filling.loop import embed_pending
 from kb.models import Workspace
 from tests.admin.conftest import SignIn
 from tests.factories import live, make_article

@@ -11,7 +11,7 @@ from django.urls import reverse
 from chat.answering.answer import answer_question
 from chat.models import LabelledQuestion, QuestionSet, Trace
 from chat.retrieval.conversation import Turn
-from embeddings.loop import embed_pending
+from embeddings.filling.loop import embed_pending
 from kb.models import Article, Workspace
 from kb.services import unpublish_article
 from tests.admin.conftest import SignIn

@@ -8,7 +8,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from embeddings.loop import embed_pending
+from embeddings.filling.loop import embed_pending
 from kb.models import Article, Workspace
 from tests.admin.conftest import SignIn
 from tests.factories import live, make_article

@@ -25,6 +25,7 @@ from embeddings.services.entries import ensure_entries
 from kb.admin.base import TenantAdmin
 from kb.models import Article, Collection, Workspace
 from kb.services import create_api_key
+from kb.services.webhooks import create_endpoint, send_test_event
 from tests.admin.conftest import SignIn
 from tests.chat.test_curated import curate
 from tests.factories import add_revision, live, make_article
@@ -45,6 +46,8 @@ def furnish(workspace: Workspace, word: str) -> dict[str, Any]:
     add_revision(article, title=f"{word} article two", body=f"{word} body, changed")
     ensure_entries(live(workspace), bulk=False)
     key, _ = create_api_key(workspace, name=f"{word} key", scopes=["chat"])
+    address = f"https://{word}.example.com/"
+    send_test_event(create_endpoint(workspace, url=address, events=["*"])[0])
     RetrievalProfile.objects.create(workspace=workspace, name=f"{word}-profile")
     curate(workspace, f"{word} question?", text=f"{word} approved", sources=(article,))
     trace = Trace.objects.create(

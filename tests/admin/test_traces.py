@@ -14,7 +14,7 @@ from chat.answering.answer import answer_question
 from chat.models import RetrievalProfile, Trace, TracePolicy
 from chat.retrieval.conversation import Turn
 from chat.services.traces import replay_trace
-from embeddings.loop import embed_pending
+from embeddings.filling.loop import embed_pending
 from embeddings.models import IndexVersion, VersionState
 from embeddings.services.entries import ensure_entries
 from embeddings.services.versions import create_index_version

@@ -7,7 +7,7 @@ from playwright.sync_api import Page, expect
 
 from chat.models import CuratedAnswer
 from embeddings.encoders.metering import add_tokens
-from embeddings.loop import embed_pending
+from embeddings.filling.loop import embed_pending
 from embeddings.spending import spending
 from kb.models import Article, Workspace
 from tests.browser.conftest import violations

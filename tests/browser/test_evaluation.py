@@ -12,7 +12,7 @@ from chat.models import EvaluationRun
 from chat.services.evaluations import start_run
 from chat.services.question_imports import import_questions
 from chat.services.question_sets import create_question_set
-from embeddings.loop import embed_pending
+from embeddings.filling.loop import embed_pending
 from kb.models import Workspace
 from tests.admin.test_evaluation import lines
 from tests.browser.conftest import violations

@@ -12,7 +12,7 @@ from playwright.sync_api import Page, expect
 from chat.answering.answer import answer_question
 from chat.models import LabelledQuestion, QuestionSet, RetrievalProfile, Trace
 from chat.retrieval.conversation import Turn
-from embeddings.loop import embed_pending
+from embeddings.filling.loop import embed_pending
 from kb.models import Membership, Workspace
 from tests.browser.conftest import violations
 from tests.factories import live, make_article, make_workspace

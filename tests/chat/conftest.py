@@ -9,7 +9,7 @@ import pytest
 from rest_framework.test import APIClient
 
 from chat.models import RetrievalProfile
-from embeddings.loop import embed_pending
+from embeddings.filling.loop import embed_pending
 from kb.models import Article, Scope, Workspace
 from kb.services import create_api_key
 from tests.factories import live, make_article, make_workspace

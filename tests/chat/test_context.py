@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -19,6 +20,7 @@ from tests.chat.test_blocks import BODIES
 
 ENCODER = HashEncoder()
 WORDS = " ".join(f"word{number}" for number in range(1000))
+OTHERS = " ".join(f"other{number}" for number in range(1000))
 
 
 def match(start: int, end: int, score: float) -> PassageMatch:
@@ -104,13 +106,104 @@ def test_the_beginning_that_is_given_is_that_of_the_passage() -> None:
     assert span.matches
 
 
-def test_what_one_article_leaves_over_goes_to_the_next() -> None:
-    long = [match(start, start + 300, 0.5) for start in range(0, 6000, 300)]
-    alone = build([article(1, WORDS, *long)], context_tokens=300, context_articles=2)
-    after_a_short_one = build(
-        [article(2, "Short."), article(1, WORDS, *long)], context_tokens=300, context_articles=2
+def test_passages_of_all_articles_compete_for_the_budget() -> None:
+    first = [match(0, 400, 0.9), match(1000, 1400, 0.3), match(2000, 2400, 0.2)]
+    second = [match(400, 800, 0.8), match(3000, 3400, 0.7)]
+    spans = build(
+        [article(1, WORDS, *first), article(2, OTHERS, *second)],
+        context_tokens=165,
+        context_articles=2,
     )
-    assert tokens(after_a_short_one) > tokens(alone)
+    taken = [(span.source.article_id, span.score) for span in spans]
+    assert taken == [(1, 0.9), (2, 0.8), (2, 0.7)]
+
+
+def test_a_neighbour_of_the_best_comes_before_a_lone_passage_as_good() -> None:
+    places = [match(2000, 2400, 0.9), match(5000, 5400, 0.52), match(2400, 2800, 0.5)]
+    [span] = build([article(1, WORDS, *places)], context_tokens=110, context_articles=1)
+    assert (span.start, span.end) == (2000, 2800)
+
+
+def test_a_short_article_is_whole_with_its_first_passage() -> None:
+    short = "An answer stands here. " * 10
+    long = [match(start, start + 390, 0.5) for start in range(0, 4000, 400)]
+    spans = build(
+        [article(1, WORDS, *long), article(2, short, match(0, 23, 0.9))],
+        context_tokens=200,
+        context_articles=2,
+    )
+    assert spans[-1].text == short
+    assert "whole" in spans[-1].why
+    assert tokens(spans[:-1]) > 0
+
+
+def test_what_a_reranker_gave_counts_for_each_passage() -> None:
+    first, second = (
+        article(number, body, *(match(start, start + 400, score) for start in (2000, 2500, 3000)))
+        for number, body, score in ((1, WORDS, 0.6), (2, OTHERS, 0.5))
+    )
+    preferred = replace(second, fused=replace(second.fused, rerank=0.9))
+    [span] = build(
+        [preferred, replace(first, fused=replace(first.fused, rerank=0.1))],
+        context_tokens=60,
+        context_articles=2,
+    )
+    assert span.source.article_id == 2
+
+
+def by_words(start: int, words: float) -> PassageMatch:
+    return PassageMatch(start=start, end=start + 400, similarity=None, words=words, score=words)
+
+
+def test_an_article_that_is_not_embedded_competes_with_its_own_score() -> None:
+    fresh = article(2, OTHERS, by_words(2500, 0.4), by_words(2000, 0.0))
+    [span] = build(
+        [
+            replace(fresh, fused=replace(fresh.fused, score=1.4)),
+            article(1, WORDS, match(2000, 2400, 1.2)),
+        ],
+        context_tokens=60,
+        context_articles=2,
+    )
+    assert (span.source.article_id, span.score) == (2, 0.4)
+
+
+def test_of_an_article_that_is_not_embedded_windows_without_the_words_are_left_out() -> None:
+    windows = [by_words(2500, 0.4), *(by_words(start, 0.0) for start in (500, 1500, 4000))]
+    [span] = build([article(1, WORDS, *windows)], context_tokens=500, context_articles=1)
+    assert (span.start, span.end) == (2500, 2900)
+
+
+def test_paragraphs_beside_each_other_are_one_span() -> None:
+    body = "\n\n".join(WORDS[start : start + 400] for start in range(0, 4000, 400))
+    places = [match(at, at + 400, score) for at, score in ((0, 0.9), (402, 0.8), (2010, 0.7))]
+    spans = build([article(1, body, *places)], context_tokens=180, context_articles=1)
+    assert [(span.start, span.end) for span in spans] == [(0, 802), (2010, 2410)]
+
+
+def test_a_short_article_that_says_a_passage_again_gives_only_its_rest() -> None:
+    said = "A refund by card takes five working days, by transfer one more."
+    own = "Whoever paid by voucher gets another voucher."
+    body = f"{said}\n\n{own}"
+    places = [match(0, len(said), 0.8), match(body.index(own), len(body), 0.7)]
+    spans = build(
+        [article(1, said, match(0, len(said), 0.9)), article(2, body, *places)],
+        context_tokens=300,
+        context_articles=2,
+    )
+    assert [span.text for span in spans] == [said, own]
+    assert [place.article_id for place in spans[0].also] == [2]
+
+
+def test_a_passage_that_ends_with_its_line_takes_nothing_of_the_next() -> None:
+    body = f"{WORDS}\nA line.\n## The next heading\n{WORDS}"
+    start = body.index("A line.")
+    [span] = build(
+        [article(1, body, match(start, start + len("A line.\n"), 0.9))],
+        context_tokens=60,
+        context_articles=1,
+    )
+    assert span.text.strip() == "A line."
 
 
 @given(
@@ -131,8 +224,9 @@ def test_budget_holds_and_spans_never_overlap(
         [article(number, WORDS, *matches) for number in range(1, articles + 1)],
         context_tokens=budget,
     )
-    # A span may begin or end inside a word, which then counts once more.
-    assert tokens(spans) <= budget + 2 * len(spans)
+    assert all(span.tokens == tokens([span]) for span in spans)
+    assert all(0 <= span.start < span.end <= len(WORDS) for span in spans)
+    assert tokens(spans) <= budget
     for before, after in pairwise(spans):
         if before.source == after.source:
             assert before.end < after.start
@@ -210,3 +304,12 @@ def test_what_is_folded_leaves_its_room_to_the_next() -> None:
     )
     assert [span.source.article_id for span in spans] == [1, 3]
     assert tokens(spans) == 190
+
+
+@given(st.integers(50, 900), st.integers(1, 400))
+def test_an_index_that_counted_wrongly_breaks_no_budget(budget: int, counted: int) -> None:
+    long = [match(start, start + 300, 0.5) for start in range(0, 6000, 300)]
+    estimated = article(1, WORDS, *long)
+    wrong = replace(estimated, source=replace(estimated.source, tokens=budget + counted))
+    spans = build([wrong, article(2, OTHERS, *long)], context_tokens=budget)
+    assert 0 < tokens(spans) <= budget

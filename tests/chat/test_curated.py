@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.apps import apps
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
@@ -17,7 +19,7 @@ from chat.answering.answer import AnsweredQuestion, answer_question, verified
 from chat.answering.base import Answer, Reason
 from chat.answering.curated_vectors import embed_curated_questions
 from chat.answering.likeness import chance, likeness
-from chat.models import CuratedAnswer, CuratedVector, Trace
+from chat.models import CuratedAnswer, CuratedQuestion, CuratedVector, Trace
 from chat.models.curated import question_key
 from chat.retrieval.settings import PipelineSettings
 from chat.services.curated import CuratedDraft, save_curated_answer
@@ -90,6 +92,45 @@ def test_equal_question_matches_while_the_encoder_is_wrong(
 def test_marks_alone_are_a_question_of_their_own() -> None:
     assert question_key("???") != question_key("!")
     assert question_key("Why?") == question_key("why")
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("How big are 10 m²?", "How big are 10 m2?"),
+        ("Is a share of ½ enough?", "Is a share of 1/2 enough?"),
+        (".5 of it?", "5 of it?"),
+        ("What is step ②?", "What is step 2?"),
+    ],
+)
+def test_signs_that_mean_something_make_another_question(one: str, other: str) -> None:
+    assert question_key(one) != question_key(other)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("¿Qué  tal?", "qué tal"),
+        ("Wie groß ist das", "WIE GROSS IST DAS…"),
+        ("Ｗｈａｔ ｉｓ ５？", "what is 5"),
+        ("ﾌﾟﾗﾝはどこ？", "プランはどこ"),
+        ("qué tal", "qué tal"),
+    ],
+)
+def test_looks_make_no_other_question(one: str, other: str) -> None:
+    assert question_key(one) == question_key(other)
+
+
+def test_keys_of_before_are_written_anew_by_the_migration(workspace: Workspace) -> None:
+    texts = (".5 of it?", "5 of it?", "How big are 10 m²?", "¿Qué  tal?", "Ｗｈａｔ ｉｓ ５？")
+    for number, text in enumerate(texts):
+        [question] = curate(workspace, text, embedded=False).questions.all()
+        question.key = f"old {number}"
+        question.save()
+    with connection.schema_editor() as editor:
+        importlib.import_module("chat.migrations.0006_question_keys").write_keys(apps, editor)
+    written = CuratedQuestion.objects.order_by("pk").values_list("key", "text")
+    assert [key for key, _ in written] == [question_key(text) for _, text in written]
 
 
 def test_alike_question_matches_above_the_threshold_and_says_by_which_wording(

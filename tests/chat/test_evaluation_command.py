@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db.models.signals import post_save
 
+from chat.evaluation.continuing import continue_run
 from chat.evaluation.turns import HistoryMode, parse_turns, split_question
 from chat.models import EvaluationRun, QuestionSet, RetrievalProfile, RunState, Trace
 from chat.retrieval.conversation import Turn
@@ -38,6 +40,23 @@ def evaluated(*arguments: str) -> dict[str, Any]:
 
 def rewrite(folder: Path, name: str, *rows: dict[str, Any]) -> None:
     (folder / name).write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+
+def work_on(instance: EvaluationRun, created: bool, **_: object) -> None:
+    """A worker to which the sweep named the run at the moment it appeared."""
+    if created:
+        continue_run(instance.pk, seconds=60)
+
+
+def test_no_worker_takes_a_run_from_the_command_that_opened_it(folder: Path) -> None:
+    post_save.connect(work_on, sender=EvaluationRun)
+    try:
+        figures = evaluated("--dataset", str(folder))
+    finally:
+        post_save.disconnect(work_on, sender=EvaluationRun)
+    run = EvaluationRun.objects.get(pk=figures["run"])
+    assert (run.state, run.error) == (RunState.DONE, "")
+    assert run.lease is None
 
 
 @pytest.fixture

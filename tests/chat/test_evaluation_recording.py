@@ -200,7 +200,7 @@ def test_an_encoder_that_is_away_is_waited_for(question_set: QuestionSet) -> Non
             lambda run: IndexVersion.objects.filter(pk=run.index_version_id).update(
                 state=VersionState.RETIRED
             ),
-            "version 1 is retired",
+            "version 1 is gone",
         ),
         (
             lambda run: EvaluationRun.objects.filter(pk=run.pk).update(settings={"articles": 0}),

@@ -7,17 +7,16 @@ from django.db import IntegrityError, transaction
 
 from chat.evaluation.questions import Place, locate
 from chat.evaluation.sources import _most_exact, set_questions
-from chat.models import ExpectedAnswer, LabelledQuestion, QuestionOrigin, QuestionSet, Trace
+from chat.models import ExpectedAnswer, LabelledQuestion, QuestionOrigin, QuestionSet
 from chat.retrieval.conversation import Turn
 from chat.services import question_sets
 from chat.services.question_sets import (
     Expectation,
     NewQuestion,
-    add_from_trace,
     add_question,
     create_question_set,
 )
-from kb.errors import Conflict, InvalidInput, NotFound
+from kb.errors import Conflict, InvalidInput
 from kb.models import Workspace
 from kb.services import unpublish_article
 from tests.chat.conftest import Publish
@@ -93,21 +92,6 @@ def test_what_is_no_question_is_refused(
     with pytest.raises(InvalidInput, match="at most 1"):
         add(question_set, "another", answerable=False)
     assert question_set.questions.count() == 1
-
-
-def test_a_trace_becomes_a_question(question_set: QuestionSet, publish: Publish) -> None:
-    article = publish(embedded=False)
-    trace = Trace.objects.create(
-        workspace=question_set.workspace, question="why?", index_version_id=1, profile="p"
-    )
-    right = [Expectation(article=article, relevance=2)]
-    stored = add_from_trace(question_set, trace, expected=right)
-    assert (stored.text, stored.origin) == ("why?", QuestionOrigin.TRACE)
-    assert add_from_trace(question_set, trace, expected=[]).answerable is False
-    assert question_set.questions.count() == 1
-    foreign = create_question_set(make_workspace(), name="Other")
-    with pytest.raises(NotFound):
-        add_from_trace(foreign, trace, expected=[])
 
 
 def test_quotes_are_found_again_after_an_edit(question_set: QuestionSet, publish: Publish) -> None:

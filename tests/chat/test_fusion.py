@@ -36,7 +36,7 @@ ENGLISH = frozenset({"en"})
 def passage(
     article: int,
     similarity: float,
-    words: float = 0.0,
+    words: float | None = 0.0,
     *,
     revision: int = 0,
     at: int = 0,
@@ -185,6 +185,20 @@ def test_article_that_is_not_embedded_stands_by_its_words() -> None:
     assert (found[0].legs["passage"], found[0].legs["article"]) == (None, None)
     # The worst similarities that were found, half the words in a passage's place, and its own.
     assert found[0].score == pytest.approx(0.3 + 0.5 * 0.9 + 0.1 * 0.3 + 0.1 * 0.9)
+
+
+def test_passage_whose_words_are_not_stored_stands_by_those_of_its_article() -> None:
+    counted, waiting = passage(1, 0.5, 0.4), passage(2, 0.5, None)
+    found = fuse(legs(texts={1: 0.5, 2: 0.9}), candidates(counted, waiting), SETTINGS)
+    assert order(found) == [2, 1]
+    assert found[0].score == pytest.approx(0.5 + 0.5 * 0.9 + 0.1 * 0.9)
+    assert found[0].legs["passage_words"] is None
+    assert [match.words for match in found[0].passages] == [None]
+
+
+def test_passage_without_a_word_of_the_question_gets_nothing_for_its_article() -> None:
+    found = fuse(legs(texts={1: 0.9}), candidates(passage(1, 0.5, 0.0)), PLAIN)
+    assert found[0].score == pytest.approx(0.5 + 0.1 * 0.9)
 
 
 def test_article_that_is_not_embedded_and_says_little_comes_last() -> None:

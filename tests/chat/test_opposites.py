@@ -21,6 +21,9 @@ LOOSE = PipelineSettings(curated_above=0)
         ("ist das Frühstück dabei", "ist das Frühstück nicht dabei"),
         ("why can I log in", "why can't I log in"),
         ("does it cost 1,50 euros", "does it cost 150 euros"),
+        ("is it open at 5 degrees", "is it open at -5 degrees"),
+        ("is a share of .5 enough", "is a share of 5 enough"),
+        ("is 10 m² enough", "is 10 m enough"),
         ("可以退款吗", "不可以退款吗"),
     ],
 )

@@ -16,7 +16,7 @@ from chat.retrieval.pipeline import retrieve
 from chat.retrieval.results import Retrieval
 from chat.retrieval.settings import PipelineSettings
 from embeddings.errors import NoLiveIndex
-from embeddings.loop import embed_pending
+from embeddings.filling.loop import embed_pending
 from kb.errors import NotFound
 from kb.models import Collection, Workspace
 from kb.search import Filters

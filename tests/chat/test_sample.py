@@ -10,7 +10,8 @@ from pytest_django import Settings
 
 from chat.answering.answer import AnsweredQuestion, answer_question
 from config.demo.conversation import QUESTIONS
-from embeddings.loop import embed_pending
+from embeddings.filling.loop import embed_pending
+from embeddings.models import PassageWords
 from kb.importing import import_articles, read_items
 from kb.models import Workspace
 from tests.factories import live, make_workspace
@@ -42,6 +43,14 @@ def cites(answered: AnsweredQuestion, known: dict[str, object]) -> bool:
         c.external_id == known["article"] and c.start < known["end"] and known["start"] < c.end  # type: ignore[operator]
         for c in answered.answer.citations
     )
+
+
+def test_sample_is_answered_before_the_words_of_its_passages_are_stored(
+    fernway: Workspace,
+) -> None:
+    PassageWords.objects.filter(index_version_id=live(fernway).pk).delete()
+    for question in QUESTIONS:
+        assert not answer_question(question, workspace=fernway).answer.abstained, question
 
 
 def test_sample_is_answered_from_the_right_place(fernway: Workspace) -> None:

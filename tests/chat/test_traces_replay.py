@@ -15,7 +15,7 @@ from chat.models import RetrievalProfile, Trace
 from chat.retrieval.conversation import Turn
 from chat.services.traces import replay_trace
 from chat.tracing.diff import TraceDiff, diff_traces
-from embeddings.loop import embed_pending
+from embeddings.filling.loop import embed_pending
 from embeddings.models import IndexVersion, VersionState
 from embeddings.services.entries import ensure_entries
 from embeddings.services.versions import create_index_version
@@ -24,6 +24,7 @@ from kb.models import Collection, Scope, Workspace
 from kb.search import Filters
 from kb.services import unpublish_article
 from tests.chat.conftest import PUBLIC_SCOPES, ClientFor, Publish, answer_always
+from tests.chat.test_curated import curate
 from tests.factories import make_workspace
 
 QUESTION = "how long does a refund take"
@@ -91,6 +92,31 @@ def test_replay_keeps_the_settings_the_trace_had(workspace: Workspace, trace: Tr
     changed = {pair.name: (pair.old, pair.new) for pair in diff.answer if pair.changed}
     assert changed["abstained"] == (False, True)
     assert changed["cited"][1] == []
+
+
+@pytest.mark.parametrize("language", ["de", ""])
+def test_replay_asks_in_the_visitors_language(
+    workspace: Workspace, articles: list[int], language: str
+) -> None:
+    """An approved answer in English does not make the visitor one who speaks it."""
+    assert articles
+    curated = curate(workspace, QUESTION, language="en")
+    asked = answer_question(QUESTION, workspace=workspace, language=language)
+    assert asked.answer.language == "en"
+    curated.delete()
+    again = replay(replay(asked.trace))
+    assert again.detail["question"]["language"] == language
+    assert again.detail["answer"]["language"] == (language or "en")
+
+
+def test_replay_of_a_trace_of_before_languages_were_kept_takes_the_answers(
+    workspace: Workspace, articles: list[int]
+) -> None:
+    assert articles
+    old = answer_question(QUESTION, workspace=workspace, language="de").trace
+    del old.detail["question"]["language"]
+    old.save()
+    assert replay(old).detail["answer"]["language"] == "de"
 
 
 def test_replay_on_another_version(workspace: Workspace, trace: Trace) -> None:

@@ -47,7 +47,7 @@ def test_built_past_the_threshold_and_only_once(large: Large, settings: Settings
 
 
 def test_the_sweep_asks_for_it(large: Large, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(build_indexes, "apply_async", lambda **_: build_indexes())
+    monkeypatch.setattr("embeddings.tasks.send_nudge", lambda task, **_: task())
     monkeypatch.setattr("embeddings.tasks._sweep_version", lambda _: 0)  # no such encoder
     sweep()
     assert large.index.state == IndexState.VALID

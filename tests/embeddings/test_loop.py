@@ -9,7 +9,6 @@ import pytest
 from django.utils import timezone
 from pytest_django import Settings
 
-from embeddings.claims import claim_entries
 from embeddings.encoders.base import Document, EmbeddedDocument
 from embeddings.encoders.hash import HashEncoder
 from embeddings.encoders.metering import add_tokens
@@ -19,10 +18,11 @@ from embeddings.errors import (
     FingerprintChanged,
     TextNotEmbeddable,
 )
-from embeddings.loop import embed_pending
+from embeddings.filling.claims import claim_entries
+from embeddings.filling.loop import embed_pending
+from embeddings.filling.store import store_vectors
 from embeddings.models import ArticleVector, EntryState, IndexEntry, IndexVersion, PassageVector
 from embeddings.services.entries import ensure_entries, purge_stale, retry_parked
-from embeddings.store import store_vectors
 from kb.errors import DomainError
 from kb.models import ArticleState, Workspace
 from tests.factories import add_revision, live, make_article

@@ -11,8 +11,8 @@ from chat.answering.answer import answer_question
 from embeddings.encoders.base import Document, EmbeddedDocument, Matrix, Task
 from embeddings.encoders.hash import HashEncoder
 from embeddings.encoders.metering import add_tokens
+from embeddings.filling.loop import embed_pending
 from embeddings.live import live_version
-from embeddings.loop import embed_pending
 from embeddings.metrics import IndexCollector
 from embeddings.models import TokenSpend
 from embeddings.spending import spending

@@ -6,12 +6,13 @@ import pytest
 from django.db import IntegrityError, connection, transaction
 
 from embeddings.errors import NoLiveIndex, NotSearchableInTime, UnknownEncoder
+from embeddings.filling.loop import embed_pending
 from embeddings.live import live_version
-from embeddings.loop import embed_pending
 from embeddings.models import EntryState, IndexEntry, IndexVersion, VersionState
+from embeddings.nudging import nudge_version
 from embeddings.partitions import PARENTS
 from embeddings.services.versions import create_index_version, ensure_first_version
-from embeddings.tasks import embed_version, nudge, sweep
+from embeddings.tasks import embed_version, sweep
 from embeddings.waiting import progress, wait_until_searchable
 from kb.models import Workspace
 from tests.embedded import session_servers
@@ -101,7 +102,7 @@ def test_nudge_without_redis_is_logged_not_raised(
     redis = session_servers().redis
     redis.stop()
     try:
-        nudge(live(workspace).pk, bulk=False)
+        nudge_version(live(workspace).pk, bulk=False)
     finally:
         redis.start()
     assert "nudge_not_sent" in caplog.text

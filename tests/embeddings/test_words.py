@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from pytest_django import DjangoAssertNumQueries
 
 from embeddings import words as module
-from embeddings.loop import embed_pending
+from embeddings.filling.loop import embed_pending
 from embeddings.models import IndexVersion, PassageVector, PassageWords
 from embeddings.scoring import score_passages
 from embeddings.words import (
@@ -282,7 +282,38 @@ def test_common_words_find_nothing_by_themselves_but_count(
     assert len(passages(workspace, "rare common")) == 4
     monkeypatch.setattr(module, "MOST_COMPARED", 2)
     assert len(passages(workspace, "rare common")) == 1
-    assert len(passages(workspace, "common")) == 4  # something must find
+    assert len(passages(workspace, "common")) == 2  # something must find
+
+
+def test_word_that_most_articles_hold_is_compared_with_so_many_only(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    version = live(workspace)
+    for at in range(9):
+        make_article(workspace, body="common" + " rare" * (at == 8))
+    embed_pending(version)
+    everything = passages(workspace, "common")
+    assert len(everything) == len(articles(workspace, "common")) == 9
+    for most, found in ((9, 9), (8, 8), (3, 3)):
+        monkeypatch.setattr(module, "MOST_COMPARED", most)
+        assert len(passages(workspace, "common")) == found
+        assert len(articles(workspace, "common")) == found
+    assert len(passages(workspace, "common rare")) == 1
+    assert passages(workspace, "unknown") == []
+
+
+@pytest.mark.parametrize("tiny", [1e-300, 1e-45, 1e-38, 5e-324, 0.0])
+def test_weights_next_to_nothing_are_no_trouble(workspace: Workspace, tiny: float) -> None:
+    article = make_article(workspace, body="A refund to the card.")
+    embed_pending(live(workspace))
+    terms = question_terms(
+        [WeightedText(text="card"), WeightedText(text="refund", weight=tiny)],
+        workspace_id=workspace.pk,
+        include_internal=False,
+    )
+    query = word_query(terms, phrase_weight=tiny)
+    [hit] = search_words(live(workspace), query, scope=scope_of(workspace), limit=10)
+    assert hit.article_id == article.pk
 
 
 def test_question_of_more_words_than_a_vector_holds_is_asked_by_the_weightiest(

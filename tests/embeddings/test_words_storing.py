@@ -9,7 +9,7 @@ import pytest
 from django.db import connection, transaction
 
 from embeddings import words as module
-from embeddings.loop import embed_pending
+from embeddings.filling.loop import embed_pending
 from embeddings.models import IndexVersion, PassageVector, PassageWords
 from embeddings.partitions import WORDS, drop_partitions, partition_name
 from embeddings.services.entries import purge_stale

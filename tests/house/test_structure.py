@@ -70,7 +70,11 @@ def test_documents_name_files_that_exist(document: Path) -> None:
 
 def test_architecture_names_the_files_of_the_journeys() -> None:
     text = (ROOT / "docs" / "architecture.md").read_text()
-    for name in ("embeddings/loop.py", "embeddings/store.py", "chat/retrieval/pipeline.py"):
+    for name in (
+        "embeddings/filling/loop.py",
+        "embeddings/filling/store.py",
+        "chat/retrieval/pipeline.py",
+    ):
         assert f"../{name}" in text
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
+import httpx
 from django.db import connection
 
 from config.runtime import commands
@@ -20,10 +22,14 @@ QUICK = {"SWEEP_SECONDS": "2", "LEASE_SECONDS": "4", "DEFAULT_ENCODER": "minilm"
 
 
 class Fleet:
-    """Starts processes and ends all of them; each logs to a file of its own."""
+    """Starts processes and ends all of them; each logs to a file of its own.
 
-    def __init__(self, folder: Path) -> None:
+    `env` is what they have besides the session's own environment.
+    """
+
+    def __init__(self, folder: Path, *, env: Mapping[str, str] | None = None) -> None:
         self.folder = folder
+        self.env = dict(env or {})
         self.running: list[subprocess.Popen[bytes]] = []
 
     def worker(self) -> subprocess.Popen[bytes]:
@@ -54,7 +60,7 @@ class Fleet:
         with (self.folder / f"{name}.log").open("ab") as log:
             process = subprocess.Popen(
                 command.argv,
-                env={**command.env, **QUICK, "DATABASE_URL": database_url()},
+                env={**command.env, **QUICK, **self.env, "DATABASE_URL": database_url()},
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
@@ -67,6 +73,26 @@ def database_url() -> str:
     """DATABASE_URL of the database that pytest-django made."""
     url = urlsplit(os.environ["DATABASE_URL"])
     return urlunsplit(url._replace(path=f"/{connection.settings_dict['NAME']}"))
+
+
+def free_port() -> int:
+    """A port that nobody listens on just now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def wait_until_alive(url: str, *, seconds: float = 60) -> None:
+    """Until the web server at `url` serves requests."""
+
+    def alive() -> bool:
+        try:
+            return httpx.get(f"{url}/health/live").is_success
+        except httpx.TransportError:
+            return False
+
+    wait_for(alive, seconds=seconds, what="the web server is up")
 
 
 def wait_for(condition: Callable[[], bool], *, seconds: float, what: str) -> float:

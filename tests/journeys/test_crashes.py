@@ -8,14 +8,14 @@ import time
 
 import pytest
 import redis
-from django.db import connection
 
-from embeddings.models import ArticleVector, EntryState, IndexEntry, IndexVersion, PassageVector
+from embeddings.models import EntryState, IndexEntry
 from kb.models import Article, Workspace
 from kb.signals import articles_changed
 from tests.factories import add_revision, live, make_article
 from tests.journeys.articles import recomposed
 from tests.journeys.processes import Fleet, wait_for
+from tests.journeys.searchable import all_searchable, assert_each_once_and_none_stale
 
 pytestmark = [pytest.mark.processes, pytest.mark.slow]
 
@@ -40,33 +40,9 @@ def edit(article: Article, body: str) -> None:
     )
 
 
-def all_searchable(version: IndexVersion) -> bool:
-    """Whether every published revision is embedded."""
-    embedded = IndexEntry.objects.filter(index_version=version, state=EntryState.EMBEDDED)
-    return embedded.current().count() == Article.objects.published().count()
-
-
 def flush_redis() -> None:
     """Redis forgets every message."""
     redis.Redis.from_url(os.environ["REDIS_URL"]).flushall()
-
-
-def assert_each_once_and_none_stale(version: IndexVersion) -> None:
-    """Exactly the published revisions have vectors, each as many passages as were made."""
-    published = set(Article.objects.published().values_list("published_revision_id", flat=True))
-    stored = ArticleVector.objects.filter(index_version_id=version.pk)
-    assert sorted(stored.values_list("revision_id", flat=True)) == sorted(published)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT revision_id, count(*), min(ordinal), max(ordinal)"
-            " FROM embeddings_passagevector WHERE index_version_id = %s GROUP BY 1",
-            [version.pk],
-        )
-        passages = {row[0]: row[1:] for row in cursor.fetchall()}
-    windows = dict(IndexEntry.objects.current().values_list("revision_id", "windows"))
-    assert {revision: counts[0] for revision, counts in passages.items()} == windows
-    assert all(low == 0 and high == count - 1 for count, low, high in passages.values())
-    assert PassageVector.objects.filter(index_version_id=version.pk).exists()
 
 
 @pytest.mark.parametrize(

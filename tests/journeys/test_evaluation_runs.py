@@ -7,7 +7,7 @@ import pytest
 from chat.models import EvaluationRun, QuestionOrigin, RunState
 from chat.services.evaluations import start_run
 from chat.services.question_sets import Expectation, NewQuestion, add_question, create_question_set
-from embeddings.loop import embed_pending
+from embeddings.filling.loop import embed_pending
 from kb.models import Workspace
 from tests.factories import live, make_article
 from tests.journeys.processes import Fleet, wait_for

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Iterator
 
 import httpx
@@ -12,20 +11,12 @@ from kb.models import Workspace
 from kb.services import create_api_key
 from tests.embedded import session_servers
 from tests.factories import make_article
-from tests.journeys.processes import Fleet, wait_for
+from tests.journeys.processes import Fleet, free_port, wait_for, wait_until_alive
 
 pytestmark = [pytest.mark.processes, pytest.mark.slow]
 
 SCOPES = ["articles:write", "articles:publish", "retrieve", "chat"]
 QUESTION = "How long does a refund take?"
-
-
-def free_port() -> int:
-    """A port that nobody listens on just now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @pytest.fixture
@@ -35,15 +26,9 @@ def client(fleet: Fleet, workspace: Workspace) -> Iterator[httpx.Client]:
     fleet.web(port)
     _, token = create_api_key(workspace, name="journey", scopes=SCOPES)
     headers = {"Authorization": f"Bearer {token}"}
-    with httpx.Client(base_url=f"http://127.0.0.1:{port}", headers=headers, timeout=30) as made:
-
-        def alive() -> bool:
-            try:
-                return made.get("/health/live").is_success
-            except httpx.TransportError:
-                return False
-
-        wait_for(alive, seconds=60, what="the web server is up")
+    url = f"http://127.0.0.1:{port}"
+    wait_until_alive(url)
+    with httpx.Client(base_url=url, headers=headers, timeout=30) as made:
         yield made
 
 

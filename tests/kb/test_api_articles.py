@@ -9,7 +9,7 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries, Settings
 from rest_framework.test import APIClient
 
-from embeddings.loop import embed_pending
+from embeddings.filling.loop import embed_pending
 from embeddings.services.entries import ensure_entries
 from kb.models import ApiKey, Article, Collection, Workspace
 from tests.factories import live, make_article

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,11 +13,27 @@ from kb.content import FORBIDDEN, clean, content_hash
 from kb.errors import InvalidInput, TooLarge
 
 PRINTABLE = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1)
+EDGED = st.text("a \ufeff\u3000\u2028\n\x85", min_size=1)
 
 
-@given(body=PRINTABLE.filter(lambda text: text.strip() and not FORBIDDEN.search(text)))
+def without_edges(text: str) -> str:
+    return re.sub(r"\A[\s\ufeff]+|[\s\ufeff]+\Z", "", text)
+
+
+@given(body=(PRINTABLE | EDGED).filter(lambda text: not FORBIDDEN.search(text)))
 def test_body_is_kept_to_the_letter_but_for_its_edges(body: str) -> None:
-    assert clean(title="t", body=f" \r\n{body}\r\n").body == body.removeprefix("\ufeff").strip()
+    kept = without_edges(body)
+    if kept:
+        assert clean(title="t", body=f" \r\n{body}\r\n").body == kept
+    else:
+        with pytest.raises(InvalidInput, match="body is empty"):
+            clean(title="t", body=body)
+
+
+def test_title_of_nothing_but_a_mark_is_empty() -> None:
+    assert clean(title=" \ufeff A\ufeffB ", body="b").title == "A\ufeffB"
+    with pytest.raises(InvalidInput, match="title is empty"):
+        clean(title=" \ufeff ", body="b")
 
 
 def test_line_ends_become_newlines_and_titles_one_line() -> None:
@@ -33,6 +51,7 @@ def test_cleaning_twice_changes_nothing() -> None:
     [
         ("title", "  ", "title is empty"),
         ("body", "\n\t ", "body is empty"),
+        ("body", " \ufeff\n", "body is empty"),
         ("body", "a\x00b", r"not text .* at 1"),
         ("body", "a\ud800b", r"U\+D800"),
         ("title", "a\x1bb", r"U\+001B"),

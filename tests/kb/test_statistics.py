@@ -24,7 +24,7 @@ from kb.services import (
     save_article,
     unpublish_article,
 )
-from kb.services.statistics import FOLD, LOCK, fold_term_counts
+from kb.services.statistics import FOLD, LOCK, fold_term_counts, forget_term_counts
 from tests.factories import make_workspace
 
 # By workspace, audience, language and lexeme: documents and size.
@@ -183,6 +183,45 @@ def test_workspaces_are_counted_apart(workspace: Workspace) -> None:
     other.delete()
     assert frequency(workspace, "refund") == 1
     assert {key[0] for key in assert_exact()} == {workspace.pk}
+
+
+def test_workspace_that_goes_is_not_counted_down_article_by_article(workspace: Workspace) -> None:
+    others = [make_workspace() for _ in range(2)]
+    for each in (workspace, *others):
+        for number in range(3):
+            published(each, f"A refund {number}.")
+    fold_term_counts()
+    kept = TermCount.objects.filter(workspace_id=others[1].pk).count()
+    newest = TermCount.objects.latest("pk").pk
+    with transaction.atomic():
+        workspace.delete()
+        others[0].delete()
+        assert TermCount.objects.count() == kept
+    assert not TermCount.objects.filter(pk__gt=newest).exists()
+    assert frequency(others[1], "refund") == 3
+
+
+def test_what_is_counted_beside_a_deletion_is_forgotten_by_the_fold(workspace: Workspace) -> None:
+    others = [make_workspace() for _ in range(2)]
+    gone = [each.pk for each in others]
+    for each in (workspace, *others):
+        published(each, "A refund.")
+    left = list(TermCount.objects.filter(workspace_id__in=gone))
+    for each in others:
+        each.delete()
+    for row in left:
+        row.pk, row.folded = None, True
+    TermCount.objects.bulk_create(left)
+    fold_term_counts()
+    assert set(TermCount.objects.values_list("workspace_id", flat=True)) == {workspace.pk}
+
+
+def test_next_transaction_counts_as_ever(workspace: Workspace) -> None:
+    with transaction.atomic():
+        forget_term_counts(workspace.pk)
+        transaction.set_rollback(True)
+    published(workspace, "A refund.")
+    assert frequency(workspace, "refund") == 1
 
 
 def test_folding_changes_no_sum_and_ends_with_one_row_each(workspace: Workspace) -> None:

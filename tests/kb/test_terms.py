@@ -123,6 +123,21 @@ def test_rarest_words_until_their_articles_are_too_many(workspace: Workspace) ->
     assert terms_of(workspace, "unknown").rarest(100) == {"en": []}
 
 
+def test_word_that_most_articles_hold_is_compared_with_so_many_only(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(6):
+        make_article(workspace, body="common" + " rare" * (number < 1))
+    assert len(find(workspace, "common")) == 6
+    monkeypatch.setattr("kb.search.MOST_COMPARED", 4)
+    assert len(find(workspace, "common")) == 4
+    assert len(find(workspace, "common rare")) == 1
+    assert terms_of(workspace, "common unknown").bound(5) == 5
+    for question in ("common", "unknown", "the"):
+        assert terms_of(workspace, question).bound(6) is None
+    assert terms_of(workspace, "common rare").bound(1) is None
+
+
 def test_coverage_is_the_weight_of_words_found_anywhere(workspace: Workspace) -> None:
     make_article(workspace, body="A refund to the card.")
     make_article(workspace, body="Karten.", language="de")

@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from kb.bm25 import inverse_document_frequency, saturation
 from kb.content import clean
 from kb.errors import TooLarge
-from kb.models import Workspace
+from kb.models import Revision, Workspace
 from kb.services import save_article
 from kb.words import Words, words_of
+from tests.factories import make_article
 
 pytestmark = pytest.mark.django_db
 
@@ -46,6 +47,11 @@ def spaced(text: str) -> str:
         ("환불 규정", "환불   규정"),
         ("返金する", "返金 金す する"),
         ("𠀀𠀁𠀂", "𠀀𠀁 𠀁𠀂"),
+        ("人々の", "人々 々の"),
+        ("二〇一", "二〇 〇一"),
+        ("ﾍﾝｷﾝ", "ﾍﾝ ﾝｷ ｷﾝ"),
+        ("ｶﾞ", "ｶﾞ"),
+        ("アイㇷ゚", "アイ イㇷ ㇷ゚"),
     ],
 )
 def test_scripts_without_spaces_become_pairs_of_letters(text: str, parts: str) -> None:
@@ -129,13 +135,67 @@ def test_quotes_and_operators_are_only_text(text: str) -> None:
     assert all(len(places) > 0 for places in words(text, "und").places.values())
 
 
+def different_letters(count: int) -> str:
+    """A text of ever other pairs, in three bytes a letter."""
+    return "".join(map(chr, Random(4).choices(range(0x4E00, 0x9F00), k=count)))
+
+
 def test_text_of_more_different_pairs_than_can_be_indexed_is_refused(workspace: Workspace) -> None:
-    chosen = Random(4).choices(range(0x4E00, 0x9F00), k=250_000)
-    letters = "".join(map(chr, chosen))
+    letters = different_letters(250_000)
     with pytest.raises(TooLarge, match="split the article"):
         save_article(workspace, text=clean(title="书", body=letters, language="zh"))
+    assert not workspace.articles.exists()
     short = letters[:83_000]  # as long as texts may be that are not tried beforehand
     assert save_article(workspace, text=clean(title="书", body=short, language="zh")).created
+
+
+def words_in_search(revision: Revision) -> set[str]:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT tsvector_to_array(search) FROM kb_revision WHERE id = %s", [revision.pk]
+        )
+        return set(cursor.fetchone()[0])
+
+
+def test_stored_text_that_is_too_long_is_found_by_its_beginning(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    letters = different_letters(320_000)
+    text = clean(title="书名", body=letters, language="zh")
+    with monkeypatch.context() as formerly:
+        formerly.setattr("kb.services.articles.require_indexable", lambda _: None)
+        saved = save_article(workspace, text=text)
+    held = words_in_search(saved.revision)
+    assert {"书名", letters[:2], letters[70_000:70_002]} <= held
+    assert letters[-2:] not in held
+    assert set(words(letters, "zh").places) == held - {"书名"}
+    again = save_article(workspace, article=saved.article, text=text, tags=["long"])
+    assert (again.changed, again.article.tags) == (False, ["long"])
+    with pytest.raises(TooLarge, match="split the article"):
+        save_article(workspace, article=saved.article, text=clean(title="新", body=letters))
+
+
+def test_column_can_be_made_over_stored_texts_that_are_too_long(workspace: Workspace) -> None:
+    letters = different_letters(320_000)
+    article = make_article(workspace, title="书名", body=letters, language="zh", published=False)
+    field = Revision._meta.get_field("search")
+    with connection.cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+    with connection.schema_editor() as editor:
+        editor.remove_field(Revision, field)
+        editor.add_field(Revision, field)
+    assert {"书名", letters[:2]} <= words_in_search(article.revisions.get())
+
+
+def test_words_do_not_depend_on_the_search_path(workspace: Workspace) -> None:
+    """As little as a restored dump, which fills the column with an empty one."""
+    revision = make_article(workspace, title="书名", body="退款政策").revisions.get()
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL search_path = ''")
+        cursor.execute("SELECT public.kb_search_vector('pg_catalog.simple', '书名', '退款政策')")
+        [(vector,)] = cursor.fetchall()
+        cursor.execute("SET LOCAL search_path = public")
+    assert all(word in vector for word in words_in_search(revision))
 
 
 def test_weight_of_a_word_falls_with_its_frequency_and_never_to_nothing() -> None:

@@ -33,12 +33,13 @@ class CutConnection(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """What came: when, where to, with which headers and JSON."""
+    """What came: when, where to, with which headers and JSON (`content` as it was sent)."""
 
     at: float
     path: str
     headers: Mapping[str, str]
     body: Any
+    content: bytes = b""
 
 
 Mishap = Callable[[Request, Reply], Reply]  # what goes wrong with an answer
@@ -118,6 +119,7 @@ class _Handler(BaseHTTPRequestHandler):
             path=self.path,
             headers=dict(self.headers.items()),
             body=json.loads(content),
+            content=content,
         )
         try:
             reply = self.server.owner.respond(request)

@@ -7,6 +7,7 @@ from argparse import ArgumentParser
 from dataclasses import asdict
 
 from chat.answering.answer import AnsweredQuestion, answer_question
+from chat.shadow.offering import offer
 from kb.commands import DomainCommand, find_workspace
 
 
@@ -41,6 +42,7 @@ class Command(DomainCommand):
             profile=profile,
         )
         self.stdout.write(as_json(answered) if json else as_text(answered))
+        offer(answered.trace)
 
 
 def as_json(answered: AnsweredQuestion) -> str:

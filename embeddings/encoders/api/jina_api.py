@@ -78,12 +78,20 @@ class JinaApiEncoder:
     @property
     def fingerprint(self) -> str:
         """Changes with the model, its options and the way of cutting; the key is not in it."""
+        return self._fingerprint(self.dimension)
+
+    @property
+    def full_fingerprint(self) -> str:
+        """As `fingerprint`, of vectors that are not shortened."""
+        return self._fingerprint(self._model.dimension)
+
+    def _fingerprint(self, dimension: int) -> str:
         way = f"{self.strategy}={self._sizes.window}"
         if self.strategy == "whole_late":
             way += f":{self._late_sizes.request}/{WINDOW_CONTEXT}/{self._late_sizes.items}"
         else:
             way += f"/{self._sizes.overlap}"
-        return f"jina-api:{self._name}:{self.dimension}:{way}:{self._counter.identity}"
+        return f"jina-api:{self._name}:{dimension}:{way}:{self._counter.identity}"
 
     def encode_documents(self, documents: Sequence[Document]) -> list[EmbeddedDocument]:
         """Late chunking: a request for each article; windows: as many in one as the API takes."""

@@ -70,6 +70,11 @@ class ServedEncoder:
             self._known = self._ask_fingerprint()
         return self._known
 
+    @property
+    def full_fingerprint(self) -> str:
+        """As the server's, of vectors that are not shortened."""
+        return self.fingerprint.replace(f":first-{self.dimension}", "")
+
     def encode_documents(self, documents: Sequence[Document]) -> list[EmbeddedDocument]:
         """One request for all."""
         if not documents:

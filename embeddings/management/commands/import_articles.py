@@ -13,8 +13,8 @@ from django.db import transaction
 from django.utils import timezone
 
 from embeddings.encoders.registry import configuration, get_encoder
+from embeddings.filling.loop import embed_pending
 from embeddings.live import live_version
-from embeddings.loop import embed_pending
 from embeddings.models import IndexEntry, WorkerHeartbeat
 from embeddings.services.versions import check_encoder_of, ensure_first_version
 from embeddings.waiting import Progress, wait_until_searchable

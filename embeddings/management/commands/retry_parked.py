@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from argparse import ArgumentParser
 
+from embeddings.nudging import nudge_version
 from embeddings.services.entries import retry_parked
-from embeddings.tasks import nudge
 from kb.commands import DomainCommand, find_workspace
 
 
@@ -23,5 +23,5 @@ class Command(DomainCommand):
         found = find_workspace(workspace)
         count = retry_parked(found)
         for version in found.index_versions.active():
-            nudge(version.pk, bulk=True)
+            nudge_version(version.pk, bulk=True)
         self.stdout.write(f"{count} articles will be tried again.")

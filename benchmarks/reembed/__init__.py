@@ -1,0 +1,1 @@
+"""What re-embedding costs those who ask meanwhile, and how fast it is."""

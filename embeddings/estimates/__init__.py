@@ -1,0 +1,1 @@
+"""What a re-embedding will take, before it is started."""
