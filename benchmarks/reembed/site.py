@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import socket
 import subprocess
 import time
@@ -18,6 +19,7 @@ from kb.models import Scope, Workspace
 from kb.services import create_api_key, create_workspace
 
 SAMPLE = PROJECT_ROOT / "kb" / "sample" / "articles"
+CHARACTERS = 3_000  # of an article, about 700 tokens
 KEYS = 60  # each may ask 120 questions a minute
 QUESTIONS = (
     "How do I ask for a refund?",
@@ -96,16 +98,19 @@ def workspace_of(slug: str, *, articles: int) -> Workspace:
 
 
 def recomposed(count: int) -> Iterator[ImportItem]:
-    """Each two halves of different sample articles."""
+    """Each of paragraphs drawn from all sample articles; no two are alike."""
+    chance = random.Random(1)
     items = [item for item in read_items(SAMPLE) if isinstance(item, ImportItem)]
+    paragraphs = [part for item in items for part in item.body.split("\n\n") if part.strip()]
     for number in range(count):
-        first, second = items[number % len(items)], items[(number * 7 + 3) % len(items)]
-        half = f"{first.body[: len(first.body) // 2]}\n\n{second.body[len(second.body) // 2 :]}"
+        parts = [f"Case number {number}."]
+        while sum(map(len, parts)) < CHARACTERS:
+            parts.append(chance.choice(paragraphs))
         yield ImportItem(
             origin=f"case-{number}",
             external_id=f"case-{number}",
-            title=f"{first.title} ({number})",
-            body=f"{half}\n\nCase number {number}.",
+            title=f"{items[number % len(items)].title} ({number})",
+            body="\n\n".join(parts),
         )
 
 

@@ -12,6 +12,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TypeAlias
 
 # Scripts without spaces between words are read character by character.
@@ -105,11 +106,15 @@ def _shingles(words: Sequence[Word]) -> list[tuple[str, ...]]:
 def _words(body: str, start: int, end: int) -> Iterator[Word]:
     """In order, with the marks around each among its characters."""
     for found in WORD.finditer(body, start, end):
-        word = _bare(found[0])
-        if word and not _marks_line(body, found):
-            yield word.casefold(), found.start(), found.end()
+        word = found[0]
+        if not word.isalnum():  # most are, and need no look at their marks
+            word = _bare(word)
+            if not word or _marks_line(body, found):
+                continue
+        yield word.casefold(), found.start(), found.end()
 
 
+@lru_cache(8192)
 def _bare(word: str) -> str:
     """Without the punctuation around it; its signs stay."""
     opened = word.lstrip(OPENING)
