@@ -78,7 +78,7 @@ def handle_exception(error: Exception, context: dict[str, Any]) -> Response | No
         return _domain_response(error)
     if isinstance(error, (OperationalError, InterfaceError)):
         log.error("database_unavailable", error=str(error))
-        return _problem(503, "database_unavailable", "The database is away; try again shortly.")
+        return _problem(503, "database_unavailable", "The database is away or too busy; try again shortly.")
     if isinstance(error, RequestDataTooBig):
         limit = f"{settings.DATA_UPLOAD_MAX_MEMORY_SIZE:,}"
         return _problem(413, "too_large", f"The request has more than {limit} bytes.")

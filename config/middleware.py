@@ -33,7 +33,7 @@ class DatabaseAwayMiddleware:
             return None
         log.error("database_unavailable", error=str(error), path=request.path)
         response = problem_json(
-            request, 503, "database_unavailable", "The database is away; try again shortly."
+            request, 503, "database_unavailable", "The database is away or too busy; try again shortly."
         )
         response["Retry-After"] = str(RETRY_AFTER_SECONDS)
         return response

@@ -227,7 +227,7 @@ CELERY_BEAT_SCHEDULE = {
     "deliver-webhooks": {
         "task": "kb.deliver_webhooks",
         "schedule": timedelta(seconds=SWEEP_SECONDS),
-        "options": {"queue": "interactive", "expires": SWEEP_SECONDS},
+        "options": {"queue": "bulk", "expires": SWEEP_SECONDS},
     },
     "forget-deliveries": {
         "task": "kb.forget_deliveries",

@@ -41,6 +41,14 @@ def parked_articles(caller: Caller, version: IndexVersion) -> QuerySet[IndexEntr
     return parked.select_related("revision__article").order_by("pk")
 
 
+def may_read_questions(caller: Caller) -> bool:
+    """Whether the questions of a verdict are shown: people wrote them, some of internal articles.
+
+    A key needs what it needs to read such questions in traces.
+    """
+    return Permission.TRACES_READ in caller.permissions and caller.include_internal
+
+
 def with_counts(versions: QuerySet[IndexVersion]) -> QuerySet[IndexVersion]:
     """Each with how many published revisions it has, by state: `done_count` and so on."""
     published = Q(entries__revision__published_of__isnull=False)

@@ -27,11 +27,12 @@ def advance(campaign: Campaign) -> int:
     """Bring a campaign to where it can be now; how many workspaces had their turn.
 
     Safe to run anywhere, twice, and at the same time: each step holds the campaign's row.
-    Raises EncoderUnavailable when nothing can begin because the encoder is away.
+    One whose encoder is not there any more is stopped, with the reason. Raises
+    EncoderUnavailable when nothing can begin because the encoder is away.
     """
     _step(campaign, fingerprint="")  # how the builds fare is seen without any encoder
     taken = 0
-    while _may_begin(campaign) and _step(campaign, get_encoder(_alias(campaign)).fingerprint):
+    while _may_begin(campaign) and _step(campaign, _fingerprint(campaign)):
         taken += 1
     if taken:
         _step(campaign, fingerprint="")  # it may be over already, if there was nothing to build
@@ -48,8 +49,16 @@ def _may_begin(campaign: Campaign) -> bool:
     )
 
 
-def _alias(campaign: Campaign) -> str:
-    return with_strategy(campaign.encoder, campaign.strategy or None)
+def _fingerprint(campaign: Campaign) -> str:
+    """Empty, and the campaign stopped, where nothing but a person can mend its encoder."""
+    try:
+        return get_encoder(with_strategy(campaign.encoder, campaign.strategy or None)).fingerprint
+    except EncoderUnavailable:
+        raise
+    except DomainError as error:
+        running = Campaign.objects.filter(pk=campaign.pk, state=CampaignState.RUNNING)
+        running.update(state=CampaignState.STOPPED, reason=f"Nothing can be begun: {error}")
+        return ""
 
 
 def _step(campaign: Campaign, fingerprint: str) -> bool:

@@ -7,7 +7,7 @@ valid the partition is scanned, so a build is never in the way of an answer.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -134,8 +134,9 @@ def missing_indexes(versions: Iterable[IndexVersion] | None = None) -> list[Vect
     ]
 
 
-def build_missing_indexes() -> list[str]:
-    """Build what is missing, one after the other; returns the names of those built.
+def build_missing_indexes(*, on_end: Callable[[VectorIndex, str], None] | None = None) -> list[str]:
+    """Build what is missing, one after the other; returns the names of those built. `on_end` is
+    told of each, with what was wrong, if anything.
 
     Outside any transaction, on a connection that is PostgreSQL's own (no pooler that changes
     it between statements). While another process builds, nothing is done. What a process or
@@ -149,12 +150,11 @@ def build_missing_indexes() -> list[str]:
         for index in missing_indexes():
             if index.state == IndexState.BUILDING:
                 continue  # the server still builds for a process that is gone, or for a person
-            try:
-                _build(index)
-            except DatabaseError:
-                log.exception("hnsw_build_failed", index=index.name)
-                continue
-            built.append(index.name)
+            problem = _try_to_build(index)
+            if not problem:
+                built.append(index.name)
+            if on_end:
+                on_end(index, problem)
     return built
 
 
@@ -177,6 +177,16 @@ def _is_large(index: VectorIndex) -> bool:
             [threshold],
         )
         return bool(cursor.fetchone()[0] >= threshold)
+
+
+def _try_to_build(index: VectorIndex) -> str:
+    """What was wrong, or nothing."""
+    try:
+        _build(index)
+    except DatabaseError as error:
+        log.exception("hnsw_build_failed", index=index.name)
+        return f"The HNSW index {index.name} could not be built: {error}".strip()
+    return ""
 
 
 def _build(index: VectorIndex) -> None:

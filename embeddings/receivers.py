@@ -7,6 +7,7 @@ from typing import Any
 
 import structlog
 from django.db import OperationalError, connection, transaction
+from django.db.models.signals import pre_delete
 
 from embeddings.announcing import register_version_events
 from embeddings.indexing import register_indexing_status
@@ -29,6 +30,9 @@ def connect() -> None:
     """Called once, when the app is ready."""
     articles_changed.connect(on_articles_changed, dispatch_uid="embeddings")
     version_moved.connect(on_version_moved, dispatch_uid="embeddings")
+    pre_delete.connect(
+        lock_versions_of_workspace, sender=Workspace, dispatch_uid="embeddings.lock_versions"
+    )
     register_indexing_status()
     register_version_events()
     register_metrics()
@@ -59,10 +63,18 @@ def on_version_moved(sender: object, *, event: VersionEvent, **_: Any) -> None: 
         nudge_campaigns()
 
 
+def lock_versions_of_workspace(instance: Workspace, **_: object) -> None:
+    """Before anything of a workspace is deleted, in the order of whoever cuts over or stores:
+    then one waits for the other, and neither in a circle."""
+    Workspace.objects.select_for_update().filter(pk=instance.pk).first()
+    versions = instance.index_versions.select_for_update().order_by("pk")
+    list(versions.values_list("pk", flat=True))
+
+
 def _ensure_first_version(workspace: Workspace) -> None:
     """Making partitions waits where others are just taken out, for as long as somebody reads;
     whoever saves does not: the sweep does it then."""
-    if workspace.index_versions.exists():
+    if workspace.index_versions.live().exists():
         return
     try:
         with transaction.atomic(), connection.cursor() as cursor:

@@ -11,19 +11,9 @@ from contextlib import contextmanager, suppress
 
 from django.db import DatabaseError, InterfaceError, connection
 
+from kb.sessions import alone_with
 
-@contextmanager
-def alone_with(lock: int) -> Iterator[bool]:
-    """Whether no other process is in a block of the same number; at once, without waiting."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(%s)", [lock])
-        (alone,) = cursor.fetchone()
-    try:
-        yield alone
-    finally:
-        if alone:
-            with suppress(DatabaseError, InterfaceError), connection.cursor() as cursor:
-                cursor.execute("SELECT pg_advisory_unlock(%s)", [lock])
+__all__ = ["alone_with", "session_settings"]
 
 
 @contextmanager

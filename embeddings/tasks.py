@@ -20,7 +20,7 @@ from embeddings.filling import loop
 from embeddings.filling.pacing import bulk_wait
 from embeddings.filling.settling import settle
 from embeddings.heartbeat import forget_silent_workers
-from embeddings.hnsw import build_missing_indexes, missing_indexes
+from embeddings.hnsw import VectorIndex, build_missing_indexes, missing_indexes
 from embeddings.models import Campaign, IndexEntry, IndexVersion, VersionState
 from embeddings.nudging import nudge_version, send_nudge
 from embeddings.partitions import drop_orphans, ensure_words_partition
@@ -56,9 +56,11 @@ def embed_version(version_id: int, bulk: bool = True) -> int:
     if result.embedded:
         note_problem(version, "")
     if not result.finished:
-        nudge_version(version_id, bulk=bulk)
-    else:
-        settle(version)
+        # A run that its pace kept from everything leaves the rest to the one that was before it.
+        if result.embedded or not result.pause:
+            nudge_version(version_id, bulk=bulk, countdown=result.pause)
+    elif not settle(version, probe=bulk) and bulk and result.embedded:
+        _nudge_builder_of(version)
     return result.embedded
 
 
@@ -69,7 +71,7 @@ def sweep() -> int:
     What fails in one version, or in one of the steps at the end, is logged and keeps nothing
     else from being done. Returns how many versions had work waiting.
     """
-    for workspace in Workspace.objects.filter(index_versions__isnull=True):
+    for workspace in Workspace.objects.exclude(index_versions__state=VersionState.LIVE):
         _attempt(ensure_first_version, workspace)
     versions = list(IndexVersion.objects.active().select_related("workspace"))
     nudged = sum(_attempt(_sweep_version, version) for version in versions)
@@ -102,10 +104,16 @@ def _attempt(step: Callable[..., int | None], *of: Model, **options: float) -> i
 @shared_task(name="embeddings.build_indexes")
 def build_indexes() -> list[str]:
     """Build the HNSW indexes that large versions lack; one process at a time does."""
-    built = build_missing_indexes()
-    for version in IndexVersion.objects.filter(state=VersionState.BUILDING):
-        _attempt(settle, version)
-    return built
+    return build_missing_indexes(on_end=_after_build)
+
+
+def _after_build(index: VectorIndex, problem: str) -> None:
+    """A version that waited for it is ready, or says why it waits on."""
+    for version in IndexVersion.objects.filter(pk=index.version_id):
+        if problem:
+            note_problem(version, problem)
+        else:
+            _attempt(settle, version)
 
 
 @shared_task(name="embeddings.drop_unused")
@@ -126,7 +134,7 @@ def _sweep_version(version: IndexVersion) -> int:
     purge_stale(version)
     ensure_entries(version, bulk=True)
     retry_parked(version.workspace, due_only=True)
-    settle(version)
+    settle(version, probe=False)
     waiting = IndexEntry.objects.filter(index_version=version).waiting().current()
     kinds = set(waiting.order_by().values_list("bulk", flat=True).distinct())
     if bulk_wait(version):
@@ -138,6 +146,12 @@ def _sweep_version(version: IndexVersion) -> int:
 
 def _nudge_builder() -> None:
     if missing_indexes():
+        send_nudge(build_indexes, queue="bulk", expires=settings.SWEEP_SECONDS)
+
+
+def _nudge_builder_of(version: IndexVersion) -> None:
+    """At once, for what a worker has just filled; afterwards the sweep sees to it."""
+    if version.state == VersionState.BUILDING and missing_indexes([version]):
         send_nudge(build_indexes, queue="bulk", expires=settings.SWEEP_SECONDS)
 
 

@@ -64,7 +64,7 @@ class Warmer:
 
     def _warm_up(self, version: IndexVersion) -> str:
         """What is wrong, or nothing."""
-        if version.fingerprint in self._warm:
+        if version.warm_as in self._warm:
             return ""
         try:
             encoder_of(version).encode_queries([PROBE])
@@ -75,7 +75,7 @@ class Warmer:
         except Exception as error:
             log.exception("encoder_not_warm", encoder=version.encoder)
             return f"{version.encoder}: {error!r}"
-        self._warm.add(version.fingerprint)
+        self._warm.add(version.warm_as)
         return ""
 
     def _load(self) -> None:
@@ -129,5 +129,7 @@ def _encoders() -> list[IndexVersion]:
     """One version of each encoder that may be asked; the live ones first."""
     live_first = Case(When(state=VersionState.LIVE, then=0), default=1)
     candidates = IndexVersion.objects.filter(state__in=CANDIDATES)
-    versions = candidates.order_by("fingerprint", live_first, "-pk").distinct("fingerprint")
+    versions = candidates.order_by("encoder", "fingerprint", live_first, "-pk").distinct(
+        "encoder", "fingerprint"
+    )
     return sorted(versions, key=lambda version: version.state != VersionState.LIVE)

@@ -21,8 +21,7 @@ from chat.evaluation.run import FUSED, legs_in_order
 from chat.evaluation.tasks import nudge_judging
 from chat.models import EvaluationRun, Judgement
 from embeddings.errors import NoLiveIndex
-from embeddings.live import live_version
-from embeddings.models import Verdict
+from embeddings.models import IndexVersion, Verdict
 from kb.access import Permission
 from kb.admin.tables import Table
 
@@ -87,10 +86,9 @@ def describe_verdict(verdict: Verdict) -> VerdictPage:
 
 
 def _is_current(verdict: Verdict) -> bool:
-    try:
-        return live_version(verdict.version.workspace).pk == verdict.against_id
-    except NoLiveIndex:
-        return False
+    """Whether it would let its version pass, or stop it, today."""
+    live = IndexVersion.objects.live().filter(pk=verdict.against_id)
+    return live.exists() and Verdict.objects.standing().filter(pk=verdict.pk).exists()
 
 
 def _difference_table(verdict: Verdict) -> Table:

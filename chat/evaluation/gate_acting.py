@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+
 import structlog
+from django.db.models import Q
 from django.utils import timezone
 
 from chat.errors import CannotJudge
 from chat.evaluation.gate import advance
-from chat.evaluation.gate_opening import judged_beside, open_judgement, runs_of
+from chat.evaluation.gate_opening import JUDGEABLE, judged_beside, open_judgement, runs_of
 from chat.models import Judgement
-from embeddings.errors import GateRefused, MoveRefused, NoLiveIndex, NotReadyToServe
+from embeddings.errors import NeedsWaiver, NoLiveIndex
 from embeddings.models import IndexVersion, Verdict, VersionState
 from embeddings.services.cutting_over import cut_over
 from embeddings.services.moving import WORKER
+from kb.errors import DomainError
 
 log = structlog.get_logger(__name__)
 
-# For processes to warm up and for the last edits; the sweep tries again later.
-PATIENCE_SECONDS = 10.0
+# A turn takes two minutes at most: so long no sweep adds a second chain of messages.
+LATELY = timedelta(minutes=3)
+# Shown to all who may see the index: the titles of what is parked are not for all of them.
+NEEDS_WAIVER = (
+    "Some articles could not be embedded in it: mend and retry them, or cut over with a written "
+    "waiver (--waive REASON) that leaves them behind."
+)
 
 
 def work_on(version: IndexVersion, *, seconds: float) -> bool:
@@ -42,13 +51,16 @@ def work_on(version: IndexVersion, *, seconds: float) -> bool:
 
 def _go_on(judgement: Judgement, *, seconds: float) -> bool:
     before = _progress(judgement)
+    _note_work(judgement, timezone.now())
     try:
         verdict = advance(judgement, seconds=seconds)
     except CannotJudge as error:
         note_problem(judgement.version, f"It could not be judged: {error}")
         return True
     if verdict is None:
-        return _progress(judgement) == before
+        stands_still = _progress(judgement) == before
+        _note_work(judgement, None if stands_still else timezone.now())
+        return stands_still
     act_on(verdict)
     return True
 
@@ -67,9 +79,12 @@ def act_on(verdict: Verdict) -> None:
 
 
 def _cut_over(version: IndexVersion) -> None:
+    """At once or not at all: no other work waits with it, and the sweep tries again."""
     try:
-        cut_over(version, actor=WORKER, patience=PATIENCE_SECONDS)
-    except (NotReadyToServe, GateRefused, MoveRefused, NoLiveIndex) as error:
+        cut_over(version, actor=WORKER, patience=0.0)
+    except NeedsWaiver:
+        note_problem(version, NEEDS_WAIVER)
+    except DomainError as error:  # it cannot go live now, or its encoder cannot be used
         note_problem(version, str(error))
         log.warning("not_cut_over", version=version.pk, error=str(error))
 
@@ -81,20 +96,37 @@ def note_problem(version: IndexVersion, problem: str) -> None:
 
 
 def versions_to_work_on() -> list[int]:
-    """Ready versions of all workspaces with something left to do: a verdict, or a cut-over."""
-    ready = IndexVersion.objects.filter(state=VersionState.READY).select_related("workspace")
-    return [version.pk for version in ready if _has_work(version)]
+    """Of all workspaces those with something left to do: a verdict, or a cut-over.
+
+    Others than ready ones are judged only where somebody asked for it.
+    """
+    asked = Judgement.objects.unfinished().values("version")
+    wanted = Q(state=VersionState.READY) | Q(state__in=JUDGEABLE, pk__in=asked)
+    versions = IndexVersion.objects.filter(wanted).select_related("workspace")
+    return [version.pk for version in versions if _has_work(version)]
 
 
 def _has_work(version: IndexVersion) -> bool:
     live = IndexVersion.objects.live().filter(workspace=version.workspace_id).first()
     if live is None:
         return False
+    unfinished = Judgement.objects.between(version, live).unfinished().first()
+    if unfinished:
+        worked_at = unfinished.worked_at
+        return worked_at is None or timezone.now() - worked_at > LATELY
     verdict = Verdict.objects.between(version, live).first()
     if verdict is None:
         return not _kept_shut(version, live)
-    unfinished = Judgement.objects.between(version, live).unfinished().exists()
-    return unfinished or (verdict.allowed and version.cut_over_when_ready)
+    waits = version.state == VersionState.READY and version.cut_over_when_ready
+    return verdict.allowed and waits
+
+
+def why_over(version: IndexVersion, live: IndexVersion) -> str:
+    """Why the last judging of this pair ended for good; empty where a verdict may still come."""
+    newest = Judgement.objects.between(version, live).first()
+    if newest is None or newest.finished_at is None or newest.verdict_id or newest.retry_at:
+        return ""
+    return newest.problem
 
 
 def _kept_shut(version: IndexVersion, live: IndexVersion) -> bool:
@@ -102,6 +134,11 @@ def _kept_shut(version: IndexVersion, live: IndexVersion) -> bool:
     if newest is None or newest.finished_at is None or newest.verdict_id:
         return False
     return newest.retry_at is None or newest.retry_at > timezone.now()
+
+
+def _note_work(judgement: Judgement, at: datetime | None) -> None:
+    """Whoever works on it now sends the next message; None: nobody will."""
+    Judgement.objects.filter(pk=judgement.pk).unfinished().update(worked_at=at)
 
 
 def _progress(judgement: Judgement) -> int:

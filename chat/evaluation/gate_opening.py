@@ -17,6 +17,7 @@ from chat.models.gate import gate_policy_of
 from chat.retrieval.settings import PipelineSettings, load_profile
 from embeddings.live import live_version
 from embeddings.models import IndexVersion, VersionState
+from kb.models import Workspace
 
 JUDGEABLE = (VersionState.READY, VersionState.STANDBY)
 
@@ -36,15 +37,20 @@ def judged_beside(version: IndexVersion) -> IndexVersion:
 def open_judgement(version: IndexVersion) -> Judgement:
     """The judging that is going on, or a new one with its runs. Raises CannotJudge."""
     live = judged_beside(version)
-    policy = gate_policy_of(version.workspace)
-    basis, profile = choose_basis(policy), load_profile(version.workspace)
     with transaction.atomic():
+        Workspace.objects.select_for_update(no_key=True).get(pk=version.workspace_id)
+        policy = gate_policy_of(version.workspace)
+        basis, profile = choose_basis(policy), load_profile(version.workspace)
         IndexVersion.objects.select_for_update(no_key=True).get(pk=version.pk)
         running = Judgement.objects.filter(version=version).unfinished().first()
         if running and running.against_id == live.pk:
             return running
         if running:
-            end_judgement(running, problem=f"Version {live.number} went live meanwhile.")
+            end_judgement(
+                running,
+                problem=f"Version {live.number} went live meanwhile.",
+                again_in=timedelta(0),  # should the one that was live be so again
+            )
         judgement = Judgement(
             version=version,
             against=live,
@@ -72,7 +78,7 @@ def end_judgement(judgement: Judgement, *, problem: str, again_in: timedelta | N
             state=RunState.CANCELLED, finished_at=now, lease=None, lease_until=None
         )
         Judgement.objects.filter(pk=judgement.pk).unfinished().update(
-            finished_at=now, problem=problem, retry_at=now + again_in if again_in else None
+            finished_at=now, problem=problem, retry_at=None if again_in is None else now + again_in
         )
 
 

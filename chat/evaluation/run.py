@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
+import structlog
+
 from chat.answering.base import Answer, Generator
+from chat.errors import QuestionRejected
 from chat.evaluation.hiding import unpublished
 from chat.evaluation.metrics import DEPTH, measure_question
 from chat.evaluation.questions import AskedQuestion
@@ -17,10 +21,14 @@ from chat.retrieval.legs import ARTICLE, ARTICLE_WORDS, LEGS, PASSAGE, PASSAGE_W
 from chat.retrieval.pipeline import retrieve
 from chat.retrieval.results import Retrieval
 from chat.retrieval.settings import PipelineSettings
+from embeddings.errors import TextNotEmbeddable
 from embeddings.models import IndexVersion
 from kb.models import Workspace
 
+log = structlog.get_logger(__name__)
+
 FUSED = "fused"
+NOT_ASKABLE = (TextNotEmbeddable, QuestionRejected)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +56,20 @@ def evaluate(
 
 
 def ask(question: AskedQuestion, asker: Asker, *, shelves: dict[int, Shelf]) -> QuestionOutcome:
-    """One question, as visitors with every right would ask it."""
+    """One question, as visitors with every right would ask it.
+
+    One that cannot be asked (too long for this encoder, say) has found nothing, as for them.
+    """
+    began = time.perf_counter()
+    try:
+        return _ask(question, asker, shelves=shelves)
+    except NOT_ASKABLE as error:
+        log.info("question_not_askable", key=question.key, code=error.code)
+        milliseconds = (time.perf_counter() - began) * 1000
+        return _found_nothing(question, asker, shelves=shelves, milliseconds=milliseconds)
+
+
+def _ask(question: AskedQuestion, asker: Asker, *, shelves: dict[int, Shelf]) -> QuestionOutcome:
     settings = replace(asker.settings, articles=max(asker.settings.articles, DEPTH))
     if asker.generator is not None:
         # Every answer is made, and judged by its confidence afterwards.
@@ -79,6 +100,27 @@ def ask(question: AskedQuestion, asker: Asker, *, shelves: dict[int, Shelf]) -> 
     )
     if answer is not None:
         _judge(outcome, question, answer, abstain_below=asker.settings.abstain_below)
+    return outcome
+
+
+def _found_nothing(
+    question: AskedQuestion, asker: Asker, *, shelves: dict[int, Shelf], milliseconds: float
+) -> QuestionOutcome:
+    outcome = QuestionOutcome(
+        key=question.key,
+        text=question.text,
+        answerable=question.answerable,
+        hidden=question.hidden,
+        latency_ms=milliseconds,
+        **_shelved(question, shelves),
+    )
+    if question.answerable:
+        nothing: dict[str, list[int]] = {name: [] for name in (FUSED, *LEGS)}
+        outcome.measures = measure_question(nothing, question.judged)
+        ranged = any(place.start is not None for place in question.places)
+        outcome.span_found = False if ranged else None
+    if asker.generator is not None:
+        outcome.answered = False
     return outcome
 
 

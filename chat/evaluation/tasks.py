@@ -1,8 +1,12 @@
-"""Celery tasks of evaluation runs. A message is a nudge: the rows say what is left."""
+"""Celery tasks of evaluation runs. A message is a nudge: the rows say what is left.
+
+Those of a sweep expire when the next one comes: a queue that is behind does not fill up.
+"""
 
 from __future__ import annotations
 
 from celery import shared_task
+from django.conf import settings
 from django.utils import timezone
 
 from chat.evaluation.continuing import continue_run
@@ -29,10 +33,12 @@ def run_evaluation(run_id: int) -> None:
 
 @shared_task(name="chat.sweep_evaluations")
 def sweep_evaluations() -> int:
-    """Each minute: runs that nobody works on are nudged; returns how many."""
-    left = EvaluationRun.objects.left_alone(timezone.now()).values_list("pk", flat=True)
+    """Each minute: runs that nobody works on are nudged; returns how many. Those of the gate
+    are gone on with by who judges."""
+    alone = EvaluationRun.objects.left_alone(timezone.now()).exclude(options__has_key="gate")
+    left = alone.values_list("pk", flat=True)
     for run_id in left:
-        nudge_run(run_id)
+        send_nudge(run_evaluation, run_id, queue="bulk", expires=settings.SWEEP_SECONDS)
     return len(left)
 
 
@@ -52,8 +58,8 @@ def judge_version(version_id: int) -> None:
 
 @shared_task(name="chat.sweep_gate")
 def sweep_gate() -> int:
-    """Each minute: ready versions that wait for a verdict or a cut-over are nudged; how many."""
+    """Each minute: versions that wait for a verdict or a cut-over are nudged; how many."""
     waiting = versions_to_work_on()
     for version_id in waiting:
-        nudge_judging(version_id)
+        send_nudge(judge_version, version_id, queue="bulk", expires=settings.SWEEP_SECONDS)
     return len(waiting)

@@ -152,6 +152,7 @@ class Migration(migrations.Migration):
                 ("basis", models.JSONField(default=dict)),
                 ("problem", models.TextField(blank=True)),
                 ("retry_at", models.DateTimeField(null=True)),
+                ("worked_at", models.DateTimeField(null=True)),
                 ("created_at", models.DateTimeField(auto_now_add=True)),
                 ("finished_at", models.DateTimeField(null=True)),
                 (

@@ -121,6 +121,7 @@ class Judgement(models.Model):
 
     `policy` is what was asked for when it began, `basis` which questions were. It ends with a
     `verdict`, or with a `problem`; `retry_at` is when the sweep begins anew (None: never).
+    `worked_at` is when somebody who goes on by himself last worked on it.
     """
 
     version = models.ForeignKey(IndexVersion, on_delete=models.CASCADE, related_name="+")
@@ -138,6 +139,7 @@ class Judgement(models.Model):
     )
     problem = models.TextField(blank=True)
     retry_at = models.DateTimeField(null=True)
+    worked_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField(auto_now_add=True)
     finished_at = models.DateTimeField(null=True)
 

@@ -22,6 +22,7 @@ from embeddings.watching.waits import FOR_A_PERSON, WaitKind
 from kb.admin.plots import Plot
 from kb.admin.tables import Table
 
+CANDIDATES = (VersionState.READY, VersionState.STANDBY)
 SHOWN_PARKED = 20
 SHOWN_EVENTS = 100
 SHOWN_WORST = 5
@@ -109,6 +110,7 @@ def judged(version: IndexVersion) -> dict[str, Any]:
     return {
         "verdict": verdict,
         "allowed": bool(current and current.allowed),
+        "outdated": version.state in CANDIDATES and verdict is not None and verdict != current,
         "worst": verdict.worst[:SHOWN_WORST] if verdict else [],
         "verdict_url": link_to("chat_verdict", version.pk),
         "shadow_url": link_to("chat_shadow", version.pk),

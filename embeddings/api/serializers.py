@@ -45,16 +45,21 @@ class VersionEventSerializer(serializers.ModelSerializer[VersionEvent]):
 
 
 class VerdictSerializer(serializers.ModelSerializer[Verdict]):
-    """The judgement beside the version that was live then; `worst` fared worst first."""
+    """The judgement beside the version that was live then; `worst` fared worst first, and is
+    empty for keys that may not read questions."""
 
     against = serializers.IntegerField(source="against.number")
     differences = serializers.JSONField()
-    worst = serializers.ListField(child=serializers.DictField())
+    worst = serializers.SerializerMethodField()
     policy = serializers.DictField()
 
     class Meta:
         model = Verdict
         fields = ["allowed", "summary", "against", "differences", "worst", "policy", "created_at"]
+
+    def get_worst(self, verdict: Verdict) -> list[dict[str, Any]]:
+        """Deny by default."""
+        return list(verdict.worst) if self.context["questions"] else []
 
 
 class ProgressSerializer(serializers.Serializer[VersionProgress]):
@@ -123,7 +128,7 @@ class IndexVersionSerializer(serializers.ModelSerializer[IndexVersion]):
     def get_verdict(self, version: IndexVersion) -> dict[str, Any] | None:
         """The newest; null for one that was not judged yet."""
         verdict = version.verdicts.select_related("against").first()
-        return dict(VerdictSerializer(verdict).data) if verdict else None
+        return dict(VerdictSerializer(verdict, context=self.context).data) if verdict else None
 
     @extend_schema_field(VersionEventSerializer(many=True))
     def get_events(self, version: IndexVersion) -> list[dict[str, Any]]:

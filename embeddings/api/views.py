@@ -19,6 +19,7 @@ from embeddings.access import (
     REQUEST_PATIENCE,
     access_version,
     actor_of,
+    may_read_questions,
     parked_articles,
     versions_of,
     with_counts,
@@ -40,7 +41,7 @@ from embeddings.api.serializers import (
     ParkedSerializer,
     VersionEventSerializer,
 )
-from embeddings.errors import NeedsWaiver
+from embeddings.errors import GateRefused, NeedsWaiver
 from embeddings.estimates.estimating import estimate
 from embeddings.models import IndexVersion
 from embeddings.services.cutting_over import cut_over, roll_back
@@ -165,13 +166,17 @@ class IndexVersionViewSet(GenericViewSet[IndexVersion]):
     @extend_schema(request=CutOverInput)
     @action(detail=True, methods=["post"], url_path="cut-over")
     def cut_over(self, request: Request, number: str) -> Response:
-        """Make it live; 409 with `Retry-After` while it cannot serve yet, and with the `worst`
-        questions where the gate refuses."""
-        given = _validated(CutOverInput, request)
+        """Make it live; 409 with `Retry-After` while it cannot serve yet, and where the gate
+        refuses with the `worst` questions, for keys that may read them."""
+        given, caller = _validated(CutOverInput, request), caller_of(request)
         try:
             return self._moved(request, number, cut_over, patience=REQUEST_PATIENCE, **given)
+        except GateRefused as error:
+            if may_read_questions(caller):
+                raise
+            raise GateRefused(str(error)) from error
         except NeedsWaiver as error:
-            if caller_of(request).include_internal:
+            if caller.include_internal:
                 raise
             raise NeedsWaiver(_UNTITLED) from error
 
@@ -229,7 +234,11 @@ class IndexVersionViewSet(GenericViewSet[IndexVersion]):
         self, request: Request, version: IndexVersion, status_code: int = status.HTTP_200_OK
     ) -> Response:
         read = IndexVersion.objects.select_related("workspace", "derived_from").get(pk=version.pk)
-        context = {"include_internal": caller_of(request).include_internal}
+        caller = caller_of(request)
+        context = {
+            "include_internal": caller.include_internal,
+            "questions": may_read_questions(caller),
+        }
         return Response(IndexVersionSerializer(read, context=context).data, status=status_code)
 
 

@@ -151,6 +151,6 @@ def park(entries: Sequence[IndexEntry], *, reason: str) -> None:
             state=EntryState.PARKED,
             lease=None,
             lease_until=None,
-            reason=entry.reason or reason,
+            reason=reason,
             due_at=timezone.now() + RETRY_PARKED_AFTER,
         )

@@ -10,7 +10,9 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import structlog
+from django.conf import settings
 from django.db import InterfaceError, OperationalError
+from django.utils import timezone
 
 from embeddings.encoders.base import Document, Encoder
 from embeddings.encoders.metering import Meter
@@ -19,6 +21,7 @@ from embeddings.errors import (
     EncoderUnavailable,
     FingerprintChanged,
     TextNotEmbeddable,
+    UnknownEncoder,
 )
 from embeddings.filling.claims import (
     CLAIM_CHARACTERS,
@@ -40,21 +43,24 @@ from embeddings.spending import spending
 log = structlog.get_logger(__name__)
 
 # No article is to blame: nothing is parked, and all go on once the encoder is mended.
-ENCODER_AT_FAULT = (EncoderUnavailable, CheckpointInvalid, FingerprintChanged)
+ENCODER_AT_FAULT = (EncoderUnavailable, CheckpointInvalid, FingerprintChanged, UnknownEncoder)
+DATABASE_AWAY = (OperationalError, InterfaceError)
 ENCODER_AWAY_PAUSE = timedelta(seconds=30)
-PACE_POLL_SECONDS = 1.0
+PACE_POLL_SECONDS = 1.0  # a run that has an end does not sleep longer: its thread is wanted
 PACE_SHORTEST_SECONDS = 0.02  # the wait was over by now, or others hold what is left
-PACE = ["tokens_per_second", "night_from", "night_until", "bulk_free_at"]
+PACE = ["state", "tokens_per_second", "night_from", "night_until", "bulk_free_at"]
 PAID_IN_VAIN_PAUSE = timedelta(minutes=30)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoopResult:
-    """What one run of the loop did, and whether it ran out of work or of time."""
+    """What one run of the loop did, and whether it ran out of work or of time; `pause` is how
+    many seconds its pace holds back what is left."""
 
     embedded: int
     tokens: int
     finished: bool
+    pause: float = 0.0
 
 
 def embed_pending(
@@ -66,21 +72,23 @@ def embed_pending(
 ) -> LoopResult:
     """Embed what waits in `version`; safe to run anywhere, twice, and at the same time.
 
-    Stops after `seconds` (None: when nothing waits that may run now). Without `bulk` only what
-    people published is taken. `on_progress` is told how many articles
-    each batch made searchable. Raises FingerprintChanged before anything is claimed.
+    Stops after `seconds`, and then does not wait for its pace either (None: when nothing waits
+    that may run now). Without `bulk` only what people published is taken. `on_progress` is told
+    how many articles each batch made searchable. Raises FingerprintChanged before anything is
+    claimed.
     """
     encoder_of(version)
     ensure_entries(version, bulk=bulk)
     deadline = None if seconds is None else time.monotonic() + seconds
     embedded = tokens = 0
-    finished = True
+    finished, pause = True, 0.0
     while True:
         step = _step(version, bulk=bulk)
         if step is None:
             if bulk and _pause_for_pace(version, deadline):
                 continue
-            finished = not (bulk and _held_for_a_moment(version, seconds))
+            pause = _held_back(version) if bulk and deadline is not None else 0.0
+            finished = not pause
             break
         embedded, tokens = embedded + step.stored, tokens + step.tokens
         if on_progress:
@@ -90,7 +98,7 @@ def embed_pending(
         if deadline is not None and time.monotonic() > deadline:
             finished = False
             break
-    return LoopResult(embedded=embedded, tokens=tokens, finished=finished)
+    return LoopResult(embedded=embedded, tokens=tokens, finished=finished, pause=pause)
 
 
 def _step(version: IndexVersion, *, bulk: bool) -> _Outcome | None:
@@ -109,12 +117,16 @@ def _step(version: IndexVersion, *, bulk: bool) -> _Outcome | None:
 
 
 def _embed_edits(version: IndexVersion) -> _Outcome | None:
-    """Of another version: what ails its encoder is no reason to stop here."""
+    """Of another version: what ails it is no reason to stop here."""
     try:
         return _embed_next(version, bulk=False)
+    except DATABASE_AWAY:
+        raise
     except ENCODER_AT_FAULT as error:
         log.warning("encoder_unavailable", version=version.pk, error=str(error))
-        return None
+    except Exception:
+        log.exception("edits_not_embedded", version=version.pk)
+    return None
 
 
 def _embed_next(version: IndexVersion, *, bulk: bool) -> _Outcome | None:
@@ -123,9 +135,10 @@ def _embed_next(version: IndexVersion, *, bulk: bool) -> _Outcome | None:
     claim = claim_entries(version, worker=worker_name(), bulk=bulk, characters=most)
     if claim is None:
         return None
+    began = timezone.now()
     outcome = _embed_claim(version, encoder, claim)
     if any(entry.bulk for entry in claim.entries):
-        charge(version, tokens=outcome.tokens)
+        charge(version, tokens=outcome.tokens, since=began)
     return outcome
 
 
@@ -136,20 +149,21 @@ def _must_wait(version: IndexVersion) -> bool:
 
 def _pause_for_pace(version: IndexVersion, deadline: float | None) -> bool:
     """Sleep a little if bulk work is left that its pace holds back; False: none is left, or
-    it is held for longer than this run of the loop may take (the sweep comes back)."""
+    it is held for longer than this run of the loop may sleep."""
     if not _bulk_left(version):
         return False
     wait = bulk_wait(version).total_seconds()
-    if deadline is not None and time.monotonic() + wait > deadline:
+    if deadline is not None and (wait > PACE_POLL_SECONDS or time.monotonic() + wait > deadline):
         return False
     time.sleep(min(max(wait, PACE_SHORTEST_SECONDS), PACE_POLL_SECONDS))
     return True
 
 
-def _held_for_a_moment(version: IndexVersion, seconds: float | None) -> bool:
-    """Another run of the loop would wait it out: it is time that ran out, not work."""
+def _held_back(version: IndexVersion) -> float:
+    """Seconds until its pace lets the rest go on; 0: nothing is left, or it is so long that the
+    sweep comes back before."""
     wait = bulk_wait(version).total_seconds()
-    return seconds is not None and 0 < wait <= seconds and _bulk_left(version)
+    return wait if wait <= settings.SWEEP_SECONDS and _bulk_left(version) else 0.0
 
 
 def _bulk_left(version: IndexVersion) -> bool:
@@ -190,7 +204,7 @@ def _attempt(version: IndexVersion, encoder: Encoder, claim: Claim) -> _Outcome:
         release(claim, reason=str(error), delay=pause)
         log.warning("encoder_unavailable", version=version.pk, error=str(error))
         return _Outcome(encoder_at_fault=True)
-    except (OperationalError, InterfaceError):
+    except DATABASE_AWAY:
         raise  # the database is away: the lease runs out, and the rows still say what is left
     except Exception as error:  # noqa: BLE001 - recorded on the entry, with its reason
         if len(claim.entries) > 1:

@@ -8,11 +8,11 @@ import structlog
 from django.conf import settings
 
 from embeddings.errors import MoveRefused
-from embeddings.filling.recall import probe_recall
+from embeddings.filling.recall import is_probed, probe_recall
 from embeddings.hnsw import index_name, missing_indexes
 from embeddings.lifecycle import Move
 from embeddings.models import EntryState, IndexEntry, IndexVersion, VersionState
-from embeddings.nudging import send_nudge
+from embeddings.nudging import nudge_version
 from embeddings.partitions import PASSAGES
 from embeddings.services.entries import ensure_entries
 from embeddings.services.moving import WORKER, make_move
@@ -27,8 +27,11 @@ class _Counts:
     unfinished: int
 
 
-def settle(version: IndexVersion) -> bool:
+def settle(version: IndexVersion, *, probe: bool = True) -> bool:
     """Make a building version ready if nothing is left to do; True if it is now.
+
+    What an HNSW index finds may take minutes to measure: without `probe` that is left to a
+    worker of the queue `bulk`.
 
     What people publish meanwhile is not waited for: a version is never without such work. A
     build in which no article could be embedded, or whose HNSW index finds too little of what
@@ -38,13 +41,13 @@ def settle(version: IndexVersion) -> bool:
     if building is None:
         return False
     try:
-        return _settle(building)
+        return _settle(building, probe=probe)
     except MoveRefused as refusal:  # another worker was quicker, or a person paused it
         log.info("not_settled", version=building.pk, reason=str(refusal))
         return False
 
 
-def _settle(building: IndexVersion) -> bool:
+def _settle(building: IndexVersion, *, probe: bool) -> bool:
     ensure_entries(building, bulk=True)
     counts = _count(building)
     if counts.unfinished:
@@ -52,8 +55,10 @@ def _settle(building: IndexVersion) -> bool:
     if counts.parked and not counts.embedded:
         _fail(building, f"No article could be embedded; the first: {_first_reason(building)}")
         return False
-    if any(index.version_id == building.pk for index in missing_indexes()):
-        send_nudge("embeddings.build_indexes", queue="bulk")
+    if missing_indexes([building]):
+        return False
+    if not probe and is_probed(building):
+        nudge_version(building.pk, bulk=True)
         return False
     return _finish(building, counts)
 

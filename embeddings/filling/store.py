@@ -75,16 +75,19 @@ def _lock_current(revisions: list[int]) -> list[int]:
 
 
 def delete_vectors(version: IndexVersion, revisions: list[int]) -> None:
-    """All vectors and older entries of these revisions' articles in this version."""
+    """All vectors and older entries of these revisions' articles in this version.
+
+    The entries first, as whoever purges takes them: neither waits for the other in a circle.
+    """
     parameters: dict[str, Any] = {"version": version.pk, "revisions": revisions}
     with connection.cursor() as cursor:
-        for table in TABLES:
-            cursor.execute(_DELETE_OF_SAME_ARTICLES.format(table=table), parameters)
         cursor.execute(
             _DELETE_OF_SAME_ARTICLES.format(table="embeddings_indexentry")
             + " AND NOT revision_id = ANY(%(revisions)s)",
             parameters,
         )
+        for table in TABLES:
+            cursor.execute(_DELETE_OF_SAME_ARTICLES.format(table=table), parameters)
 
 
 _DELETE_OF_SAME_ARTICLES = """

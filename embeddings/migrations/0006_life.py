@@ -47,6 +47,7 @@ class Migration(migrations.Migration):
                 ("worst", models.JSONField(default=list)),
                 ("policy", models.JSONField(default=dict)),
                 ("runs", models.JSONField(default=list)),
+                ("withdrawn", models.BooleanField(default=False)),
                 ("created_at", models.DateTimeField(auto_now_add=True)),
             ],
             options={

@@ -111,3 +111,9 @@ class IndexVersion(models.Model):
 
     def __str__(self) -> str:
         return f"Version {self.number} ({self.encoder}, {self.state})"
+
+    @property
+    def warm_as(self) -> str:
+        """What a process calls its encoder when it is warm: encoders are made by alias, and two
+        aliases may mean the same vectors."""
+        return f"{self.encoder} {self.fingerprint}"

@@ -9,7 +9,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.utils import timezone
 
-HEARD_WITHIN = timedelta(seconds=15)
+HEARD_WITHIN = timedelta(seconds=30)
 
 
 class ServingProcessQuerySet(models.QuerySet["ServingProcess"]):
@@ -19,18 +19,18 @@ class ServingProcessQuerySet(models.QuerySet["ServingProcess"]):
         """Heard of a moment ago."""
         return self.filter(seen_at__gte=timezone.now() - HEARD_WITHIN)
 
-    def cold(self, fingerprint: str) -> Self:
-        """Alive, but without this encoder in memory."""
-        return self.alive().exclude(fingerprints__contains=[fingerprint])
+    def cold(self, encoder: str) -> Self:
+        """Alive, but without this encoder (`IndexVersion.warm_as`) in memory."""
+        return self.alive().exclude(fingerprints__contains=[encoder])
 
 
 class ServingProcess(models.Model):
     """A process that answers questions; `fingerprints` are those of the encoders it has warm,
-    `problem` why one could not be loaded."""
+    each after its alias, `problem` why one could not be loaded."""
 
     name = models.CharField(max_length=200, primary_key=True)
     seen_at = models.DateTimeField(db_index=True)
-    fingerprints = ArrayField(models.CharField(max_length=300), default=list)
+    fingerprints = ArrayField(models.CharField(max_length=370), default=list)
     problem = models.TextField(blank=True)
 
     objects = ServingProcessQuerySet.as_manager()

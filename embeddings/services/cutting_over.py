@@ -16,8 +16,9 @@ from django.db import transaction
 
 from embeddings.completeness import Gap, gap_between
 from embeddings.errors import GateRefused, NeedsWaiver, NotReadyToServe, NoVersion
+from embeddings.judging import appointed
 from embeddings.lifecycle import Move, VersionState
-from embeddings.live import live_version
+from embeddings.live import encoder_of, live_version
 from embeddings.models import IndexVersion, ServingProcess, Verdict
 from embeddings.services.moving import Actor, make_move, require_move
 from kb.models import Workspace
@@ -38,7 +39,9 @@ def cut_over(
     `override` is the written reason to go on without, or against, the gate's verdict, `waiver`
     that for leaving parked articles behind; both are kept in the event. Waits up to `patience`
     seconds (setting CUT_OVER_PATIENCE) for cold processes and for the last edits. Raises
-    MoveRefused, GateRefused, NeedsWaiver or NotReadyToServe; nothing was changed then.
+    MoveRefused, GateRefused, NeedsWaiver or NotReadyToServe, and what is wrong with its encoder
+    (FingerprintChanged, UnknownEncoder, CheckpointInvalid, EncoderUnavailable); nothing was
+    changed then.
     """
     return _switch(
         version,
@@ -63,7 +66,8 @@ def roll_back(
 
     It has received every edit meanwhile, so nothing is lost and no gate is asked. `anyway`
     goes back although some articles are not searchable there yet, and without waiting. Raises
-    NoVersion, MoveRefused, NeedsWaiver or NotReadyToServe.
+    NoVersion, MoveRefused, NeedsWaiver or NotReadyToServe, and without `anyway` what is wrong
+    with its encoder.
     """
     versions = IndexVersion.objects.filter(workspace=workspace)
     target = versions.filter(pk=version.pk).first() if version else versions.standing_by().first()
@@ -104,6 +108,8 @@ def _switch(
 ) -> IndexVersion:
     """Try until it can be done or patience ends; what waiting does not mend ends it at once."""
     deadline = time.monotonic() + patience
+    if not cold_too:
+        encoder_of(target)  # also where no process that answers is alive to say so
     while True:
         try:
             if not cold_too:
@@ -136,7 +142,7 @@ def _attempt(
 
 def _require_warm(version: IndexVersion) -> None:
     """Every process that answers questions has the encoder in memory: no question waits for it."""
-    cold = list(ServingProcess.objects.cold(version.fingerprint))
+    cold = list(ServingProcess.objects.cold(version.warm_as))
     if cold:
         told = "; ".join(f"{each.name} {each.problem}".strip() for each in cold[:5])
         raise NotReadyToServe(
@@ -160,16 +166,29 @@ def _pass_gate(version: IndexVersion, live: IndexVersion, *, override: str) -> d
     if override:
         return judged | {"override": override}
     if verdict is None:
-        raise GateRefused(
-            f"Version {version.number} has not been judged beside the live version {live.number} "
-            "yet. That happens by itself once it is ready; an override with a written reason "
-            "(--override REASON) goes on without."
-        )
+        raise GateRefused(_not_judged(version, live))
     raise GateRefused(
         f"The gate refused version {version.number}: {verdict.summary} "
         "An override with a written reason (--override REASON) goes on all the same, and is "
         "recorded.",
         worst=verdict.worst,
+    )
+
+
+def _not_judged(version: IndexVersion, live: IndexVersion) -> str:
+    """Why, having asked for it."""
+    judge = appointed()
+    over = judge.why_over(version, live)
+    if not over:
+        judge.begin(version.pk)
+    when = (
+        f"That ended without a verdict ({over}) and is begun anew on its verdict page"
+        if over
+        else "A worker does so: try again in some minutes"
+    )
+    return (
+        f"Version {version.number} has not been judged beside the live version {live.number} yet. "
+        f"{when}; an override with a written reason (--override REASON) goes on without."
     )
 
 

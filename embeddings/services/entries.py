@@ -6,6 +6,7 @@ from collections.abc import Collection
 from datetime import timedelta
 
 from django.db import connection, transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from embeddings.lifecycle import RECEIVING, STORED, VersionState
@@ -23,6 +24,9 @@ def ensure_entries(version: IndexVersion, *, bulk: bool) -> int:
 
     This is the definition of pending work, asked of the rows themselves: a lost message or
     a receiver that never ran changes nothing. Returns how many were added.
+
+    EXCEPT, since for an anti-join the planner may look through all entries for each article
+    where it has no statistics yet.
     """
     with connection.cursor() as cursor:
         cursor.execute(
@@ -32,15 +36,17 @@ def ensure_entries(version: IndexVersion, *, bulk: bool) -> int:
                  due_at, queued_at)
             SELECT %(version)s, a.published_revision_id, 'pending', %(bulk)s, 0, '', '',
                    now(), coalesce(a.published_at, now())
-            FROM kb_article a
-            WHERE a.workspace_id = %(workspace)s AND a.published_revision_id IS NOT NULL
-              AND EXISTS (
-                  SELECT 1 FROM embeddings_indexversion v
-                  WHERE v.id = %(version)s AND v.state = ANY(%(receiving)s))
-              AND NOT EXISTS (
-                  SELECT 1 FROM embeddings_indexentry e
-                  WHERE e.index_version_id = %(version)s
-                    AND e.revision_id = a.published_revision_id)
+            FROM (
+                SELECT published_revision_id FROM kb_article
+                WHERE workspace_id = %(workspace)s AND published_revision_id IS NOT NULL
+                EXCEPT
+                SELECT revision_id FROM embeddings_indexentry
+                WHERE index_version_id = %(version)s
+            ) missing
+            JOIN kb_article a USING (published_revision_id)
+            WHERE EXISTS (
+                SELECT 1 FROM embeddings_indexversion v
+                WHERE v.id = %(version)s AND v.state = ANY(%(receiving)s))
             ON CONFLICT (index_version_id, revision_id) DO NOTHING
             """,
             {
@@ -54,22 +60,31 @@ def ensure_entries(version: IndexVersion, *, bulk: bool) -> int:
 
 
 def purge_stale(version: IndexVersion) -> int:
-    """Drop vectors and entries of revisions that are not published any more.
+    """Drop entries of revisions that are not published any more, and vectors without an entry.
 
     Search joins the published revision, so this frees space; it hides nothing that was
-    not hidden already. Returns how many entries went.
+    not hidden already. A revision that is published again meanwhile is embedded anew: no entry
+    says `embedded` where vectors are gone. Returns how many entries went.
     """
     with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(_PURGE_ENTRIES, {"version": version.pk})
+        purged = int(cursor.rowcount)
         for table in TABLES:
-            cursor.execute(_PURGE.format(table=table), {"version": version.pk})
-        cursor.execute(_PURGE.format(table="embeddings_indexentry"), {"version": version.pk})
-        return int(cursor.rowcount)
+            cursor.execute(_PURGE_VECTORS.format(table=table), {"version": version.pk})
+    return purged
 
 
-_PURGE = """
-    DELETE FROM {table} v
-    WHERE v.index_version_id = %(version)s
-      AND NOT EXISTS (SELECT 1 FROM kb_article a WHERE a.published_revision_id = v.revision_id)
+_PURGE_ENTRIES = """
+    DELETE FROM embeddings_indexentry e
+    WHERE e.index_version_id = %(version)s
+      AND NOT EXISTS (SELECT 1 FROM kb_article a WHERE a.published_revision_id = e.revision_id)
+"""
+_PURGE_VECTORS = """
+    DELETE FROM {table}
+    WHERE index_version_id = %(version)s AND revision_id IN (
+        SELECT revision_id FROM {table} WHERE index_version_id = %(version)s
+        EXCEPT
+        SELECT revision_id FROM embeddings_indexentry WHERE index_version_id = %(version)s)
 """
 
 
@@ -85,16 +100,16 @@ def retry_parked(
         entries = entries.filter(revision__article__in=articles)
     if due_only:
         entries = entries.filter(due_at__lte=timezone.now())
-    return entries.update(state=EntryState.PENDING, attempts=0, due_at=timezone.now())
+    return _revive(entries)
 
 
 def revive_parked(version: IndexVersion) -> int:
     """Give the parked entries of one version a fresh start; returns how many."""
-    return (
-        IndexEntry.objects.filter(index_version=version)
-        .parked()
-        .update(state=EntryState.PENDING, attempts=0, due_at=timezone.now(), reason="")
-    )
+    return _revive(IndexEntry.objects.filter(index_version=version).parked())
+
+
+def _revive(parked: QuerySet[IndexEntry]) -> int:
+    return parked.update(state=EntryState.PENDING, attempts=0, due_at=timezone.now(), reason="")
 
 
 def versions_with_edits(*, besides: IndexVersion) -> list[IndexVersion]:

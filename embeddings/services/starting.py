@@ -17,7 +17,7 @@ from embeddings.models import IndexVersion
 from embeddings.nudging import nudge_version
 from embeddings.services.entries import ensure_entries
 from embeddings.services.moving import Actor
-from embeddings.services.versions import create_index_version
+from embeddings.services.versions import create_index_version, ensure_first_version
 from kb.errors import InvalidInput
 from kb.models import Workspace
 
@@ -66,13 +66,16 @@ def start_version(
     `strategy` cuts articles otherwise than the encoder's own; with `cut_over` it goes live by
     itself once it is ready and the gate lets it, and `shadow_share` of the live questions is
     asked of it too from when it is ready. Vectors that are the beginning of stored ones
-    are derived from them, without encoding. Raises UnknownEncoder, CheckpointInvalid,
-    InvalidInput, or SameIndex where an index with this fingerprint is there already.
+    are derived from them, without encoding. A workspace that has no live version yet gets its
+    first one, of the default encoder, to be judged beside. Raises UnknownEncoder,
+    CheckpointInvalid, InvalidInput, or SameIndex where an index with this fingerprint is there
+    already.
     """
     alias = with_strategy(encoder, strategy)
     backend, fields = get_encoder(alias), pace.fields()
     if not 0 <= shadow_share <= 1:
         raise InvalidInput("A share is from 0 (none) to 1 (every question).", field="shadow_share")
+    ensure_first_version(workspace)
     with transaction.atomic():
         Workspace.objects.select_for_update(no_key=True).get(pk=workspace.pk)
         _refuse_same(workspace, backend, alias)

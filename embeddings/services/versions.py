@@ -49,12 +49,12 @@ def create_index_version(
 
 
 def ensure_first_version(workspace: Workspace, *, encoder: str | None = None) -> None:
-    """Give a workspace without any version its first one, live from the start (it is empty)."""
-    if workspace.index_versions.exists():
+    """Give a workspace in which no version is live one, live from the start (it is empty)."""
+    if workspace.index_versions.live().exists():
         return
     with transaction.atomic():
         Workspace.objects.select_for_update(no_key=True).get(pk=workspace.pk)
-        if not workspace.index_versions.exists():
+        if not workspace.index_versions.live().exists():
             create_index_version(
                 workspace, encoder=encoder or settings.DEFAULT_ENCODER, state=VersionState.LIVE
             )

@@ -73,7 +73,7 @@ def _refuse_dead_ends(version: IndexVersion, progress: VersionProgress) -> None:
     if version.state in OVER:
         why = f": {version.problem}" if version.problem else "."
         raise MoveRefused(f"Version {version.number} {version.get_state_display().lower()}{why}")
-    if progress.waiting_kind == WaitKind.REFUSED:
+    if progress.waiting_kind in {WaitKind.REFUSED, WaitKind.NOT_JUDGED}:
         verdict = latest_verdict(version)
         raise GateRefused(progress.waits_for, worst=verdict.worst if verdict else None)
     if version.state == VersionState.READY and progress.waiting_kind == WaitKind.PARKED:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from embeddings.completeness import gap_between
+from embeddings.judging import appointed
 from embeddings.models import IndexVersion, ServingProcess, Verdict
 from embeddings.watching.waits import Wait, WaitKind
 
@@ -19,8 +20,7 @@ def wait_for_cut_over(version: IndexVersion) -> Wait:
     go = f"`cut_over --workspace {slug} --version {version.number}"
     verdict = latest_verdict(version)
     if verdict is None:
-        usual = "The gate judges it beside the live version; that may take minutes."
-        return Wait(kind=WaitKind.VERDICT, text=version.problem or usual)
+        return _not_judged(version, go)
     if not verdict.allowed:
         return Wait(
             kind=WaitKind.REFUSED,
@@ -28,6 +28,19 @@ def wait_for_cut_over(version: IndexVersion) -> Wait:
             "the same.",
         )
     return _gap(version, verdict.against, go) or _cold(version) or _ready(version, go)
+
+
+def _not_judged(version: IndexVersion, go: str) -> Wait:
+    live = IndexVersion.objects.live().filter(workspace=version.workspace_id).first()
+    over = appointed().why_over(version, live) if live else ""
+    if over:
+        return Wait(
+            kind=WaitKind.NOT_JUDGED,
+            text=f"Its judging ended without a verdict: {over} Judge it again on its verdict "
+            f"page, or {go} --override REASON` goes on without.",
+        )
+    usual = "The gate judges it beside the live version; that may take minutes."
+    return Wait(kind=WaitKind.VERDICT, text=version.problem or usual)
 
 
 def _gap(version: IndexVersion, live: IndexVersion, go: str) -> Wait | None:
@@ -47,7 +60,7 @@ def _gap(version: IndexVersion, live: IndexVersion, go: str) -> Wait | None:
 
 
 def _cold(version: IndexVersion) -> Wait | None:
-    cold = list(ServingProcess.objects.cold(version.fingerprint))
+    cold = list(ServingProcess.objects.cold(version.warm_as))
     if not cold:
         return None
     told = "; ".join(f"{each.name} {each.problem}".strip() for each in cold[:3])

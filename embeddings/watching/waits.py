@@ -23,6 +23,7 @@ class WaitKind(StrEnum):
     HNSW = "hnsw"
     CHECKS = "checks"
     VERDICT = "verdict"
+    NOT_JUDGED = "not_judged"
     REFUSED = "refused"
     COLD = "cold"
     PARKED = "parked"
@@ -31,7 +32,7 @@ class WaitKind(StrEnum):
 
 
 # Nothing goes on by itself: somebody has to mend, to override or to waive.
-FOR_A_PERSON = frozenset({WaitKind.FAILED, WaitKind.REFUSED, WaitKind.PARKED})
+FOR_A_PERSON = frozenset({WaitKind.FAILED, WaitKind.NOT_JUDGED, WaitKind.REFUSED, WaitKind.PARKED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ import json
 import random
 import time
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
@@ -19,6 +19,7 @@ from kb.errors import OutboundFailed, OutboundRefused
 from kb.models import DeliveryState, WebhookDelivery, WebhookEndpoint
 from kb.outbound import Answer, send
 from kb.services.webhooks import give_up_pending
+from kb.sessions import alone_with
 from kb.signing import sign
 
 log = structlog.get_logger(__name__)
@@ -29,6 +30,10 @@ FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=10), timedelta(hours=6)
 LONGEST_ASKED = timedelta(days=1)
 # Others that wait for the same endpoint are held back for so long at most.
 LONGEST_REST = timedelta(minutes=5)
+# Who takes longer than this rests for so many times as long: a fifth of the time is the most
+# that one slow endpoint has of those who deliver.
+SLOW, SLOW_RESTS = timedelta(seconds=2), 4
+DELIVER_LOCK = 4_715_411  # pg_advisory_lock: one process at a time sends
 LEASE = timedelta(minutes=2)  # longer than a request can take
 MAX_ANSWER_BYTES, SHOWN_CHARACTERS = 4_096, 300
 KEPT = timedelta(days=30)
@@ -39,20 +44,32 @@ BUSY = 429
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
     """How an attempt ended: `problem` is empty if it was taken; `wait` what was asked for.
-    `away`: not this event but the endpoint as a whole has the problem."""
+    `away`: not this event but the endpoint as a whole has the problem. `took`: until it ended."""
 
     status: int | None = None
     problem: str = ""
     wait: timedelta = timedelta(0)
     away: bool = False
+    took: timedelta = timedelta(0)
 
 
 def deliver_due(*, seconds: float = 20.0) -> int:
-    """Try what is due, one after the other, for so long; safe to run twice at the same time.
+    """Try what is due, one after the other, for so long; returns how many attempts were made.
 
-    Returns how many attempts were made.
+    One process at a time does: however slow the endpoints are, they hold one thread of the
+    workers. The others return at once; what they came for is looked for again at the end.
     """
     deadline = time.monotonic() + seconds
+    attempts = 0
+    while time.monotonic() < deadline and WebhookDelivery.objects.due().exists():
+        with alone_with(DELIVER_LOCK) as alone:
+            if not alone:
+                break
+            attempts += _deliver_until(deadline)
+    return attempts
+
+
+def _deliver_until(deadline: float) -> int:
     attempts = 0
     while time.monotonic() < deadline and (delivery := claim_delivery()):
         record_outcome(delivery, attempt(delivery))
@@ -75,6 +92,12 @@ def claim_delivery() -> WebhookDelivery | None:
 
 def attempt(delivery: WebhookDelivery) -> Outcome:
     """One signed request."""
+    began = time.monotonic()
+    outcome = _request(delivery)
+    return replace(outcome, took=timedelta(seconds=time.monotonic() - began))
+
+
+def _request(delivery: WebhookDelivery) -> Outcome:
     endpoint, body = delivery.endpoint, body_of(delivery)
     headers = sign(
         endpoint.secret, message_id=str(delivery.event_id), timestamp=int(time.time()), body=body
@@ -176,12 +199,15 @@ def _release(delivery: WebhookDelivery) -> int:
 
 
 def _tell_endpoint(delivery: WebhookDelivery, outcome: Outcome, now: datetime) -> None:
-    """Who answers 410 wants no more; who is away, or asks for a pause, is left alone a while."""
+    """Who answers 410 wants no more; who is away, asks for a pause, or takes long is left alone
+    a while, so that others have their turn."""
     endpoint = WebhookEndpoint.objects.filter(pk=delivery.endpoint_id)
     if outcome.status == GONE:
         endpoint.update(active=False)
         give_up_pending(delivery.endpoint, reason="The endpoint answered 410: it wants no more.")
     elif outcome.away:
         endpoint.update(resting_until=min(delivery.due_at, now + max(LONGEST_REST, outcome.wait)))
+    elif outcome.took > SLOW:
+        endpoint.update(resting_until=now + SLOW_RESTS * outcome.took)
     elif not outcome.problem:
         endpoint.filter(resting_until__isnull=False).update(resting_until=None)

@@ -107,7 +107,7 @@ def give_up_pending(endpoint: WebhookEndpoint, *, reason: str) -> None:
 
 def nudge_deliveries() -> None:
     """Ask a worker to send what is due; its own sweep does so too."""
-    send_nudge("kb.deliver_webhooks", queue="interactive")
+    send_nudge("kb.deliver_webhooks", queue="bulk", expires=settings.SWEEP_SECONDS)
 
 
 def _wake(endpoint: WebhookEndpoint) -> None:

@@ -97,7 +97,7 @@ def test_a_version_is_judged_again_by_the_policy_of_today(
     older = told(owner, f"{at('verdict', version.pk)}?verdict={old.pk}")
     assert "Refused" in older
     cut_over(version, actor=ANN)
-    assert "this verdict opens nothing any more" in told(owner, at("verdict", version.pk))
+    assert "This verdict opens nothing any more" in told(owner, at("verdict", version.pk))
 
 
 def test_pages_without_a_verdict_say_so(workspace: Workspace, sign_in: SignIn) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from pytest_django import Settings
 
 from chat.answering.extractive import ExtractiveGenerator
 from chat.evaluation.hiding import half_of, hide_half, unpublished
@@ -107,6 +108,19 @@ def test_an_answer_is_right_when_a_citation_lies_on_the_label(
     assert (nowhere.right, nowhere.answerable, nowhere.measures) == (False, False, {})
     declined = asked(workspace, question(place(refunds)), answers=True, abstain_below=1.0)
     assert (declined.right, declined.answered) == (True, False)
+
+
+def test_what_cannot_be_asked_has_found_nothing(
+    workspace: Workspace, refunds: Article, settings: Settings
+) -> None:
+    settings.CHAT_MAX_QUESTION_CHARACTERS = 10
+    outcome = asked(workspace, question(place(refunds, ANSWER)), answers=True)
+    assert set(outcome.measures) >= {"fused", "passage", "article", "article_words"}
+    assert {value for found in outcome.measures.values() for value in found.values()} == {0.0}
+    assert (outcome.rank, outcome.span_found, outcome.answered) == (None, False, False)
+    assert (outcome.right, outcome.confidence) == (None, None)
+    assert asked(workspace, question(place(refunds), text="refund")).rank == 1
+    assert asked(workspace, question(), answers=True).measures == {}
 
 
 def test_without_anything_to_quote_there_is_no_answer(workspace: Workspace) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -51,8 +52,10 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> Sent:
     """What would have gone to the workers."""
     messages: Sent = []
 
-    def send(task: Any, *arguments: object, **_: object) -> None:
-        messages.append((task.name, arguments))
+    def send(task: Any, *arguments: object, queue: str, expires: int | None = None) -> None:
+        assert queue == "bulk"
+        assert expires in {None, 60}
+        messages.append((f"{task.name}{' for a minute' if expires else ''}", arguments))
 
     monkeypatch.setattr(tasks, "send_nudge", send)
     return messages
@@ -86,11 +89,11 @@ def test_the_sweep_finds_what_has_no_verdict(workspace: Workspace, sent: Sent) -
     assert sweep_gate() == 0
     version = ready(workspace, "twin")
     assert sweep_gate() == 1
-    assert sent == [("chat.judge_version", (version.pk,))]
+    assert sent == [("chat.judge_version for a minute", (version.pk,))]
+    GatePolicy.objects.create(workspace=workspace, required=False)
     judge_version(version.pk)
     assert sweep_gate() == 0
     other = ready(workspace, "hash-wide")
-    GatePolicy.objects.create(workspace=workspace, required=False)
     judge_version(other.pk)
     assert sweep_gate() == 0
     cut_over(other, actor=ANN)
@@ -121,20 +124,24 @@ def test_an_allowed_version_goes_live_by_itself_where_that_was_asked_for(
 
 
 def test_what_is_not_complete_is_not_cut_over_to_until_it_is(
-    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+    workspace: Workspace, settings: Settings
 ) -> None:
-    monkeypatch.setattr(gate_acting, "PATIENCE_SECONDS", 0.0)
+    settings.CUT_OVER_PATIENCE = 300.0  # a worker waits for nothing all the same
     label(workspace, furnish(workspace))
     version = ready(workspace, "twin", cut_over=True)
     parked = IndexEntry.objects.filter(index_version=version).latest("pk")
     IndexEntry.objects.filter(pk=parked.pk).update(state="parked", reason="poison")
     judge_version(version.pk)
-    assert "could not be embedded" in problem(version)
+    assert problem(version) == gate_acting.NEEDS_WAIVER
+    assert "could not be embedded" in version.problem
+    assert parked.revision.title not in version.problem  # it is told to who may not know of it
     assert version.state == VersionState.READY
     assert sweep_gate() == 1
     IndexEntry.objects.filter(pk=parked.pk).update(state="embedded")
     cold = ServingProcess.objects.create(name="web", seen_at=timezone.now())
+    began = time.monotonic()
     judge_version(version.pk)
+    assert time.monotonic() - began < 5
     assert "have not loaded 'twin'" in problem(version)
     cold.delete()
     judge_version(version.pk)
@@ -315,13 +322,13 @@ def test_two_processes_give_one_verdict() -> None:
     version = ready(workspace, "twin")
     found: list[Verdict] = []
 
-    def run() -> None:
+    def judges() -> None:
         try:
             found.append(judge(version))
         finally:
             connections.close_all()
 
-    threads = [threading.Thread(target=run) for _ in range(2)]
+    threads = [threading.Thread(target=judges) for _ in range(2)]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -42,7 +42,7 @@ def process(name: str, *versions: IndexVersion, silent: float = 0, problem: str 
     ServingProcess.objects.create(
         name=name,
         seen_at=timezone.now() - timedelta(seconds=silent),
-        fingerprints=[version.fingerprint for version in versions],
+        fingerprints=[version.warm_as for version in versions],
         problem=problem,
     )
 

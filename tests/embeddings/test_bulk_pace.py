@@ -1,39 +1,29 @@
-"""How bulk work is held back: by tokens, by hours, and by what people publish."""
+"""How bulk work is held back: by tokens, and by hours."""
 
 from __future__ import annotations
 
 import time as clock
-from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, time, timedelta
-from typing import Any
 
 import pytest
 from django.utils import timezone
 from pytest_django import Settings
 
-from embeddings.encoders.base import Document, EmbeddedDocument
-from embeddings.encoders.hash import HashEncoder
-from embeddings.encoders.registry import get_encoder
 from embeddings.filling import loop
 from embeddings.filling.loop import embed_pending
 from embeddings.filling.pacing import batch_characters, bulk_wait, charge
-from embeddings.models import IndexVersion
+from embeddings.models import IndexVersion, VersionState
 from embeddings.services.entries import ensure_entries
 from embeddings.services.starting import Pace
 from embeddings.tasks import sweep
 from kb.models import Workspace
 from tests.embeddings.versions import fresh, in_a_session, put_in, revisions_in, start
+from tests.embeddings.watched import TEN_WORDS, WatchedEncoder, fill, watched
 from tests.factories import live, make_article, make_workspace
 
-TEN_WORDS = "one two three four five six seven eight nine ten"
+__all__ = ["watched"]
 NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
-
-
-def fill(workspace: Workspace, articles: int) -> None:
-    """Of ten tokens each, as the hash encoder counts."""
-    for _ in range(articles):
-        make_article(workspace, body=TEN_WORDS)
 
 
 def at_night(begins: time, ends: time) -> IndexVersion:
@@ -119,17 +109,61 @@ def test_a_worker_does_not_wait_longer_than_it_may(
 
 
 @pytest.mark.django_db(transaction=True)  # the database's clock stands still within one
-@pytest.mark.parametrize(("tokens", "finished"), [(0, False), (600, True)])
-def test_what_the_next_run_can_wait_out_is_left_to_it_not_to_the_sweep(
+@pytest.mark.parametrize(("tokens", "finished"), [(0, False), (700, True)])
+def test_what_is_held_back_for_a_moment_is_left_to_the_next_run_not_to_the_sweep(
     tokens: int, finished: bool
 ) -> None:
     workspace = make_workspace()
     fill(workspace, 2)
     version = start(workspace, pace=Pace(tokens_per_second=10))
     charge(version, tokens=tokens)
-    result = embed_pending(version, seconds=1.0)
+    result = embed_pending(version, seconds=0.5)
     assert result.embedded == (0 if finished else 1)
     assert result.finished == finished
+    assert (0.5 < result.pause <= 1.0) == (not finished)
+
+
+def test_a_run_that_has_an_end_does_not_sleep_for_long(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slept: list[float] = []
+    monkeypatch.setattr("embeddings.filling.loop.time.sleep", slept.append)
+    fill(workspace, 1)
+    version = start(workspace, pace=Pace(tokens_per_second=10))
+    charge(version, tokens=30)
+    result = embed_pending(version, seconds=100.0)
+    assert (result.embedded, result.finished, slept) == (0, False, [])
+    assert 2.5 < result.pause <= 3.0
+
+
+def test_the_time_that_a_batch_took_is_part_of_what_it_may_take(workspace: Workspace) -> None:
+    version = start(workspace, pace=Pace(tokens_per_second=100))
+    charge(version, tokens=500, since=timezone.now() - timedelta(seconds=4))
+    assert 0.5 < bulk_wait(fresh(version)).total_seconds() <= 1.0
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_loop_counts_a_batch_from_its_beginning(watched: WatchedEncoder) -> None:
+    workspace = make_workspace()
+    fill(workspace, 1)
+    version = start(workspace, "watched", pace=Pace(tokens_per_second=10))
+    watched.before = lambda _: clock.sleep(0.5)
+    embed_pending(version, seconds=0)
+    assert bulk_wait(fresh(version)).total_seconds() < 0.5
+
+
+@pytest.mark.parametrize("state", ["ready", "live", "standby"])
+def test_a_pace_is_the_builds_and_ends_with_it(workspace: Workspace, state: str) -> None:
+    version = shut(start(workspace, pace=Pace(tokens_per_second=1)))
+    charge(version, tokens=600)
+    put_in(live(workspace), VersionState.STANDBY)
+    version = put_in(version, VersionState(state))
+    charge(version, tokens=600)
+    assert bulk_wait(fresh(version)) == timedelta(0)
+    assert batch_characters(version, 40_000) == 40_000
+    fill(workspace, 3)  # imported by day
+    ensure_entries(version, bulk=True)
+    assert embed_pending(version, seconds=5).embedded == 3
 
 
 # --- hours --------------------------------------------------------------------------------
@@ -204,7 +238,7 @@ def test_by_day_the_sweep_asks_for_edits_only(
 ) -> None:
     asked: list[tuple[int, bool]] = []
     monkeypatch.setattr(
-        "embeddings.tasks.nudge_version", lambda pk, *, bulk: asked.append((pk, bulk))
+        "embeddings.tasks.nudge_version", lambda pk, *, bulk, **_: asked.append((pk, bulk))
     )
     monkeypatch.setattr("embeddings.tasks.drop_orphans", lambda: 0)  # not in a transaction
     fill(workspace, 1)
@@ -217,109 +251,3 @@ def test_by_day_the_sweep_asks_for_edits_only(
     ensure_entries(version, bulk=False)
     sweep()
     assert asked == [(version.pk, False)]
-
-
-# --- people first -------------------------------------------------------------------------
-
-
-class WatchedEncoder(HashEncoder):
-    """Tells what it encodes, and in which version's name."""
-
-    before: Callable[[Sequence[Document]], Any] | None = None
-
-    def __init__(self, *, name: str, strategy: str) -> None:
-        super().__init__(name=name, strategy=strategy)
-        self.seen: list[str] = []
-
-    def encode_documents(self, documents: Sequence[Document]) -> list[EmbeddedDocument]:
-        """The hash encoder's."""
-        if self.before:
-            self.before(documents)
-        self.seen += [document.body for document in documents]
-        return super().encode_documents(documents)
-
-
-@pytest.fixture
-def watched(settings: Settings) -> WatchedEncoder:
-    """Configured as `watched`."""
-    settings.ENCODERS = settings.ENCODERS | {
-        "watched": {
-            "BACKEND": f"{__name__}.WatchedEncoder",
-            "OPTIONS": {"name": "watched"},
-            "STRATEGY": "windows",
-        }
-    }
-    encoder = get_encoder("watched")
-    assert isinstance(encoder, WatchedEncoder)
-    return encoder
-
-
-def test_an_edit_elsewhere_goes_before_the_next_batch(
-    workspace: Workspace, watched: WatchedEncoder
-) -> None:
-    fill(workspace, 70)  # three claims
-    elsewhere = make_workspace()
-    version = start(workspace, "watched")
-    found_after: list[int] = []
-
-    def somebody_publishes(_: Sequence[Document]) -> None:
-        found_after.append(len(revisions_in(live(elsewhere))))
-        if len(found_after) == 1:
-            make_article(elsewhere)
-            ensure_entries(live(elsewhere), bulk=False)
-
-    watched.before = somebody_publishes
-    result = embed_pending(version)
-    assert found_after == [0, 1, 1]
-    assert result.embedded == 70  # its own only
-
-
-def test_an_edit_of_its_own_articles_goes_first_in_all_versions(
-    workspace: Workspace, watched: WatchedEncoder
-) -> None:
-    fill(workspace, 40)
-    embed_pending(live(workspace))
-    version = start(workspace, "watched")
-    edited = make_article(workspace, body="A person published this.")
-    for each in (live(workspace), version):
-        ensure_entries(each, bulk=False)
-    embed_pending(version, seconds=0)  # one batch: the live version's edit
-    assert edited.published_revision_id in revisions_in(live(workspace))
-    assert watched.seen == []
-    embed_pending(version, seconds=0)
-    assert len(watched.seen) == 32
-    assert "A person published this." in watched.seen
-
-
-def test_bulk_work_of_others_is_not_done_for_them(
-    workspace: Workspace, watched: WatchedEncoder
-) -> None:
-    fill(workspace, 3)
-    ensure_entries(live(workspace), bulk=True)
-    embed_pending(start(workspace, "watched"))
-    assert len(watched.seen) == 3
-    assert revisions_in(live(workspace)) == []
-
-
-def test_another_versions_broken_encoder_does_not_stop_the_build(
-    workspace: Workspace, watched: WatchedEncoder
-) -> None:
-    elsewhere = make_workspace()
-    IndexVersion.objects.filter(workspace=elsewhere).update(fingerprint="hash:changed")
-    make_article(elsewhere)
-    ensure_entries(live(elsewhere), bulk=False)
-    fill(workspace, 3)
-    assert embed_pending(start(workspace, "watched")).embedded == 3
-    assert len(watched.seen) == 3
-
-
-@pytest.mark.parametrize("state", ["paused", "failed", "cancelled", "retired"])
-def test_edits_wait_where_nothing_is_received(workspace: Workspace, state: str) -> None:
-    elsewhere = make_workspace()
-    other = start(elsewhere)
-    make_article(elsewhere)
-    ensure_entries(other, bulk=False)
-    put_in(other, state)  # type: ignore[arg-type]
-    fill(workspace, 1)
-    assert embed_pending(start(workspace)).embedded == 1
-    assert revisions_in(other) == []

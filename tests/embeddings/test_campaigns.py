@@ -12,8 +12,9 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from pytest_django import Settings
 
+from embeddings import campaigning, judging
 from embeddings.campaigning import advance
-from embeddings.errors import NoCampaign, UnknownEncoder
+from embeddings.errors import EncoderUnavailable, NoCampaign, UnknownEncoder
 from embeddings.filling.loop import embed_pending
 from embeddings.filling.settling import settle
 from embeddings.lifecycle import Move, VersionState
@@ -264,18 +265,50 @@ def test_a_deleted_workspace_is_no_longer_part_of_it() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_an_encoder_that_is_gone_fails_nobody_and_keeps_nothing_else_up(
-    settings: Settings, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_an_encoder_that_is_gone_stops_it_and_fails_nobody(settings: Settings) -> None:
     workspaces(1, 2)
     campaign = begin()
     build("a")
     settings.ENCODERS = {name: HASH_ENCODERS[name] for name in ("hash", "minilm")}
     assert advance_campaigns() == 0
-    assert "sweep_step_failed" in caplog.text
-    assert (steps(campaign), again(campaign).state) == ("read wait", CampaignState.RUNNING)
+    stopped = again(campaign)
+    assert (steps(stopped), stopped.state) == ("read wait", CampaignState.STOPPED)
+    assert "Nothing can be begun: " in stopped.reason
+    assert "'hash-wide'" in stopped.reason
     settings.ENCODERS = HASH_ENCODERS
+    assert advance_campaigns() == 0
+    resume_campaign(stopped, actor=ANNA)
     assert advance_campaigns() == 1
+
+
+def test_an_encoder_that_is_away_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    workspaces(1)
+    campaign = start_campaign(name="all", encoder="hash-wide", actor=ANNA)
+
+    def away(alias: str) -> object:
+        raise EncoderUnavailable(f"{alias} is being loaded.")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(campaigning, "get_encoder", away)
+        with pytest.raises(EncoderUnavailable):
+            advance(campaign)
+    assert again(campaign).state == CampaignState.RUNNING
+    assert advance(campaign) == 1
+
+
+def test_a_judging_that_ended_for_good_stops_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    workspaces(1, 2)
+    campaign = begin(cut_over=True)
+    candidate = build("a")
+    monkeypatch.setattr(
+        type(judging.appointed()), "why_over", lambda *_: "Run 7 was cancelled.", raising=True
+    )
+    assert advance(campaign) == 0
+    assert (steps(campaign), again(campaign).state) == ("fail wait", CampaignState.STOPPED)
+    assert "ended without a verdict: Run 7 was cancelled. Judge it again" in reason_of("a")
+    allowed(candidate, live(candidate.workspace))
+    advance(campaign)
+    assert steps(campaign) == "judg wait"
 
 
 def test_what_cannot_be_started_leaves_nothing() -> None:

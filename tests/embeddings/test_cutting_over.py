@@ -9,7 +9,15 @@ import pytest
 from django.utils import timezone
 from pytest_django import Settings
 
-from embeddings.errors import GateRefused, MoveRefused, NeedsWaiver, NotReadyToServe, NoVersion
+from embeddings.errors import (
+    FingerprintChanged,
+    GateRefused,
+    MoveRefused,
+    NeedsWaiver,
+    NotReadyToServe,
+    NoVersion,
+    UnknownEncoder,
+)
 from embeddings.filling.loop import embed_pending
 from embeddings.live import live_version
 from embeddings.models import EntryState, IndexVersion, ServingProcess, VersionEvent, VersionState
@@ -89,7 +97,7 @@ def test_a_cold_process_is_waited_for(first: IndexVersion, second: IndexVersion)
     with pytest.raises(NotReadyToServe, match=r"1 process.*'hash-wide' yet: web:2 hash-wide: The"):
         cut_over(second, actor=ANNA, override="Quick.")
     assert nothing_changed(first, second)
-    ServingProcess.objects.filter(name="web:2").update(fingerprints=[second.fingerprint])
+    ServingProcess.objects.filter(name="web:2").update(fingerprints=[second.warm_as])
     assert cut_over(second, actor=ANNA) == second
 
 
@@ -110,8 +118,21 @@ def test_patience_ends_when_the_process_is_warm(settings: Settings) -> None:
         time.sleep(0.6)
         assert not cutting.done()
         assert live(workspace).number == 1
-        ServingProcess.objects.update(seen_at=timezone.now(), fingerprints=[second.fingerprint])
+        ServingProcess.objects.update(seen_at=timezone.now(), fingerprints=[second.warm_as])
         assert cutting.result(timeout=5) == second
+
+
+@pytest.mark.parametrize(
+    ("change", "error"),
+    [({"fingerprint": "hash:changed"}, FingerprintChanged), ({"encoder": "gone"}, UnknownEncoder)],
+)
+def test_an_encoder_that_could_not_answer_keeps_it_out_though_no_process_says_so(
+    first: IndexVersion, second: IndexVersion, change: dict[str, str], error: type[Exception]
+) -> None:
+    IndexVersion.objects.filter(pk=second.pk).update(**change)
+    with pytest.raises(error):
+        cut_over(fresh(second), actor=ANNA, override="Quick.", waiver="Never mind.")
+    assert nothing_changed(first, second)
 
 
 # --- what would be missing ----------------------------------------------------------------

@@ -44,9 +44,8 @@ class TestReading:
             "total": 3, "done": 2, "pending": 0, "embedding": 0, "parked": 1,
         }  # fmt: skip
 
-    def test_a_version_tells_progress_moves_verdict_and_events(
-        self, workspace: Workspace, api: APIClient
-    ) -> None:
+    def test_a_version_tells_progress_moves_verdict_and_events(self, workspace: Workspace) -> None:
+        api = client(workspace, "index:read", "traces:read", "internal")
         version = ready(workspace)
         allowed(version, live(workspace), yes=False)
         told = api.get(at(version)).json()
@@ -139,6 +138,20 @@ class TestWhoMay:
         for action in ("pause", "cancel", "cut-over", "roll-back", "retire", "pace", "retry"):
             post(stranger, at(version, action), 404)
         assert fresh(version).state == VersionState.BUILDING
+
+    @pytest.mark.parametrize("more", [[], ["traces:read"], ["internal"], ["chat", "retrieve"]])
+    def test_questions_of_a_verdict_are_not_told_to_every_key(
+        self, workspace: Workspace, more: list[str]
+    ) -> None:
+        version = ready(workspace)
+        allowed(version, live(workspace), yes=False)
+        key = client(workspace, "index:operate", *more)
+        told = key.get(at(version)).json()
+        assert (told["verdict"]["allowed"], told["verdict"]["worst"]) == (False, [])
+        refused = post(key, at(version, "cut-over"), 409)
+        assert (refused["code"], refused["worst"]) == ("gate_refused", [])
+        for said in (told, refused):
+            assert "money back" not in str(said)
 
     def test_internal_articles_are_named_only_to_who_may_see_them(
         self, workspace: Workspace

@@ -127,8 +127,9 @@ class TestSteering:
 
 class TestCuttingOver:
     def test_the_gate_is_asked_first_and_names_the_worst_questions(
-        self, workspace: Workspace, api: APIClient
+        self, workspace: Workspace
     ) -> None:
+        api = client(workspace, "index:operate", "traces:read", "internal")
         version = ready(workspace)
         assert post(api, at(version, "cut-over"), 409) | {"detail": ""} == {
             "type": "about:blank", "status": 409, "code": "gate_refused", "detail": "", "worst": [],

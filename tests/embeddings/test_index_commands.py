@@ -96,6 +96,9 @@ def test_there_and_back_again(acme: Workspace) -> None:
     assert told.strip() == "Version 1 (hash) is live again."
     assert last_event(live(acme)).reason == "worse"
     assert moves_of(candidate)[-2:] == ["cut_over", "replace"]
+    error, _ = failed("cut_over", "--workspace", acme.slug, "--version", 2)
+    assert "not been judged" in str(error)  # since it was live
+    allowed(candidate, live(acme))
     run("cut_over", "--workspace", acme.slug, "--version", 2)
     assert live(acme).number == 2
 

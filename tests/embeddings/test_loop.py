@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
@@ -22,10 +23,13 @@ from embeddings.filling.claims import claim_entries
 from embeddings.filling.loop import embed_pending
 from embeddings.filling.store import store_vectors
 from embeddings.models import ArticleVector, EntryState, IndexEntry, IndexVersion, PassageVector
+from embeddings.partitions import TABLES
+from embeddings.services import entries
 from embeddings.services.entries import ensure_entries, purge_stale, retry_parked
 from kb.errors import DomainError
-from kb.models import ArticleState, Workspace
-from tests.factories import add_revision, live, make_article
+from kb.models import Article, ArticleState, Workspace
+from tests.embeddings.versions import in_a_session
+from tests.factories import add_revision, live, make_article, make_workspace
 
 POISON = "poison"
 
@@ -267,6 +271,23 @@ def test_article_that_kills_its_worker_is_parked_after_three_deaths(workspace: W
     assert "died each time" in entry.reason
 
 
+def test_the_newest_reason_is_the_one_that_is_told(
+    workspace: Workspace, moody: MoodyEncoder
+) -> None:
+    make_article(workspace, body=POISON)
+    version = live(workspace)
+    embed_pending(version)
+    assert "cannot swallow this" in IndexEntry.objects.get().reason
+    moody.fault = TextNotEmbeddable("No text in here any more.")
+    make_due(version)
+    embed_pending(version)
+    entry = IndexEntry.objects.get()
+    assert (entry.state, entry.reason) == (
+        EntryState.PARKED,
+        "TextNotEmbeddable: No text in here any more.",
+    )
+
+
 def test_parked_entry_is_retried_by_hand_and_by_the_sweep_after_its_rest(
     workspace: Workspace, moody: MoodyEncoder
 ) -> None:
@@ -278,6 +299,8 @@ def test_parked_entry_is_retried_by_hand_and_by_the_sweep_after_its_rest(
     embed_pending(live(workspace))
     assert retry_parked(workspace) == 1
     assert len(moody.calls) == 2
+    entry = IndexEntry.objects.get()
+    assert (entry.state, entry.reason, entry.attempts) == (EntryState.PENDING, "", 0)
 
 
 def test_changed_fingerprint_claims_nothing(workspace: Workspace) -> None:
@@ -297,6 +320,47 @@ def test_purge_drops_what_is_not_published_any_more(workspace: Workspace) -> Non
     gone.save()
     assert purge_stale(live(workspace)) == 1
     assert vectors_of(live(workspace)) == [kept.published_revision_id]
+
+
+def test_purge_drops_the_vectors_of_articles_that_are_deleted(workspace: Workspace) -> None:
+    kept, gone = make_article(workspace), make_article(workspace)
+    embed_pending(live(workspace))
+    gone.delete()
+    assert purge_stale(live(workspace)) == 0  # its entry went with it
+    assert vectors_of(live(workspace)) == [kept.published_revision_id]
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("when", ["before the vectors go", "after"])
+def test_what_is_published_again_while_it_is_purged_is_searchable_again(
+    monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    workspace = make_workspace()
+    article, version = make_article(workspace), live(workspace)
+    published = article.published_revision_id
+    embed_pending(version)
+    Article.objects.filter(pk=article.pk).update(published_revision=None, state="draft")
+
+    def publish() -> None:
+        Article.objects.filter(pk=article.pk).update(
+            published_revision=published, state="published"
+        )
+        ensure_entries(version, bulk=False)
+
+    def tables() -> Iterator[str]:
+        moments = {"before the vectors go": 0, "after": len(TABLES)}
+        for number, table in enumerate((*TABLES, "")):
+            if number == moments[when]:
+                with ThreadPoolExecutor(1) as pool:
+                    pool.submit(in_a_session, publish).result(timeout=10)
+            if table:
+                yield table
+
+    monkeypatch.setattr(entries, "TABLES", tables())
+    purge_stale(version)
+    ensure_entries(version, bulk=True)
+    embed_pending(version)
+    assert vectors_of(version) == [published]
 
 
 def test_vectors_of_another_dimension_are_refused_by_the_database(workspace: Workspace) -> None:

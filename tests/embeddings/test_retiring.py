@@ -117,8 +117,9 @@ def test_one_that_never_answered_needs_none(workspace: Workspace) -> None:
     "state", [state for state in VersionState if state not in {"ready", "standby"}]
 )
 def test_nothing_else_is_retired(workspace: Workspace, state: VersionState) -> None:
+    version = start(workspace)
     put_in(live(workspace), VersionState.STANDBY)
-    version = put_in(start(workspace), state)
+    put_in(version, state)
     with pytest.raises(MoveRefused, match="retire needs one that is ready or standby"):
         retire_version(version, actor=ANNA, at_once=True)
 
@@ -163,8 +164,9 @@ def test_its_vectors_go_and_all_others_stay() -> None:
 @pytest.mark.parametrize("state", VersionState.values)
 def test_only_what_is_over_is_dropped(state: str) -> None:
     workspace = make_workspace()
+    version = start(workspace)
     put_in(live(workspace), VersionState.STANDBY)
-    version = put_in(start(workspace), VersionState(state))
+    put_in(version, VersionState(state))
     over = state in {"cancelled", "retired"}
     assert drop_unused() == int(over)
     assert len(tables_of(version.pk)) == (0 if over else len(TABLES))

@@ -5,7 +5,13 @@ from __future__ import annotations
 import pytest
 from pytest_django import Settings
 
-from embeddings.errors import MoveRefused, NeedsWaiver, NotReadyToServe, NoVersion
+from embeddings.errors import (
+    FingerprintChanged,
+    MoveRefused,
+    NeedsWaiver,
+    NotReadyToServe,
+    NoVersion,
+)
 from embeddings.filling.loop import embed_pending
 from embeddings.live import live_version
 from embeddings.models import EntryState, IndexVersion, VersionState
@@ -21,6 +27,7 @@ from tests.embeddings.switching import (
 )
 from tests.embeddings.versions import (
     ANNA,
+    allowed,
     fresh,
     last_event,
     moves_of,
@@ -47,6 +54,7 @@ def test_back_and_there_again_loses_nothing(first: IndexVersion, second: IndexVe
     event = last_event(first)
     assert (event.move, event.reason, event.details) == ("roll_back", "Odd answers.", {"from": 2})
     assert fresh(second).state == VersionState.STANDBY
+    allowed(second, first)
     assert cut_over(second, actor=ANNA) == live_version(workspace) == second
     assert moves_of(first) == ["start", "replace", "roll_back", "replace"]
 
@@ -76,6 +84,9 @@ def test_rolling_back_anyway_waits_for_nothing_and_says_what_was_missing(
     make_article(workspace)
     embed_pending(second)
     set_entries(first, EntryState.PARKED)
+    IndexVersion.objects.filter(pk=first.pk).update(fingerprint="hash:changed")
+    with pytest.raises(FingerprintChanged):
+        roll_back(workspace, actor=ANNA)
     assert roll_back(workspace, actor=ANNA, anyway=True, patience=30) == first
     assert last_event(first).details == {"anyway": True, "parked": 1, "pending": 1, "from": 2}
 

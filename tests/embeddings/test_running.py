@@ -225,8 +225,9 @@ def test_what_can_be_given_up(workspace: Workspace, state: str) -> None:
 def test_what_answers_or_may_answer_again_is_not_cancelled(
     workspace: Workspace, state: str
 ) -> None:
+    version = start(workspace)
     put_in(live(workspace), VersionState.STANDBY)
-    version = put_in(start(workspace), VersionState(state))
+    put_in(version, VersionState(state))
     with pytest.raises(MoveRefused):
         cancel_version(version, actor=ANNA)
 

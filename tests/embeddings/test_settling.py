@@ -19,7 +19,7 @@ from embeddings.models import EntryState, IndexEntry, IndexVersion, VersionState
 from embeddings.partitions import ARTICLES, PASSAGES, drop_orphans, partition_name
 from embeddings.services.entries import ensure_entries
 from embeddings.services.running import retry_version
-from embeddings.tasks import build_indexes, embed_version, sweep
+from embeddings.tasks import build_indexes, embed_version
 from kb.models import ArticleState, Workspace
 from tests.embeddings.large import low_limits
 from tests.embeddings.test_running import BusyEncoder, busy
@@ -122,8 +122,9 @@ def test_all_parked_fails_with_the_reason(workspace: Workspace, busy: BusyEncode
 
 @pytest.mark.parametrize("state", [state for state in VersionState if state != "building"])
 def test_only_what_is_building_is_settled(workspace: Workspace, state: VersionState) -> None:
+    version = start(workspace)
     put_in(live(workspace), VersionState.STANDBY)
-    version = put_in(start(workspace), state)
+    put_in(version, state)
     assert not settle(version)
     assert fresh(version).state == state
 
@@ -179,14 +180,9 @@ def index_state(version: IndexVersion, parent: str = PASSAGES) -> IndexState:
 
 
 def test_large_version_waits_for_its_index_which_is_built_and_probed(
-    large: IndexVersion, monkeypatch: pytest.MonkeyPatch
+    large: IndexVersion,
 ) -> None:
-    asked: list[object] = []
-    monkeypatch.setattr(
-        "embeddings.filling.settling.send_nudge", lambda task, **_: asked.append(task)
-    )
     assert not settle(large)
-    assert asked == ["embeddings.build_indexes"]
     assert fresh(large).state == VersionState.BUILDING
     assert len(build_indexes()) == 2
     assert index_state(large) == index_state(large, ARTICLES) == IndexState.VALID
@@ -215,7 +211,7 @@ def test_index_that_finds_too_little_fails_the_build_until_it_is_mended(
     assert failed.recall < 0.95
     settings.HNSW_MIN_RECALL = 0.0
     retry_version(large, actor=ANNA)
-    sweep()
+    embed_version(large.pk)
     assert fresh(large).state == VersionState.READY
     clean_up(large)
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from django.db import IntegrityError, connection, transaction
+from django.test.utils import CaptureQueriesContext
 from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
 from safetensors.torch import load_file, save_file
 
@@ -17,6 +18,7 @@ from embeddings.encoders.registry import forget_encoders
 from embeddings.errors import CheckpointInvalid, SameIndex, UnknownEncoder
 from embeddings.filling.loop import embed_pending
 from embeddings.models import EntryState, IndexEntry, IndexVersion, VersionState
+from embeddings.services.entries import ensure_entries
 from embeddings.services.starting import Pace, start_version, with_strategy
 from kb.errors import InvalidInput
 from kb.models import Workspace
@@ -64,7 +66,7 @@ def test_every_published_article_gets_its_row_and_a_worker_is_told(
     nudged: list[tuple[int, bool]] = []
     monkeypatch.setattr(
         "embeddings.services.starting.nudge_version",
-        lambda pk, *, bulk: nudged.append((pk, bulk)),
+        lambda pk, *, bulk, **_: nudged.append((pk, bulk)),
     )
     with django_capture_on_commit_callbacks(execute=True):
         version = start_version(
@@ -114,6 +116,30 @@ def test_same_fingerprint_is_refused_while_the_other_is_kept(
 def test_the_live_one_is_not_built_again(workspace: Workspace) -> None:
     with pytest.raises(SameIndex, match=r"Version 1 .*\(Live\)"):
         start(workspace, "hash")
+
+
+def test_a_workspace_without_any_version_gets_its_live_one_to_be_judged_beside(db: None) -> None:  # noqa: ARG001 - needs the database
+    fresh_one = Workspace.objects.create(slug="fresh", name="Fresh")
+    version = start(fresh_one)
+    assert (version.number, version.state) == (2, VersionState.BUILDING)
+    assert (live(fresh_one).number, live(fresh_one).encoder) == (1, "hash")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_listing_the_work_takes_no_longer_for_each_article_that_there_is_more() -> None:
+    """Before the statistics know anything of the entries, as after an import."""
+    workspace = make_workspace()
+    make_article(workspace)
+    with connection.cursor() as cursor:
+        cursor.execute("TRUNCATE embeddings_indexentry")
+        cursor.execute("ANALYZE embeddings_indexentry")
+        ensure_entries(live(workspace), bulk=True)
+        with CaptureQueriesContext(connection) as captured:
+            ensure_entries(live(workspace), bulk=True)
+        cursor.execute(f"EXPLAIN {captured[-1]['sql']}")
+        plan = "\n".join(line for (line,) in cursor.fetchall())
+    assert "SetOp Except" in plan
+    assert "Anti Join" not in plan
 
 
 def test_another_workspaces_index_is_no_hindrance(workspace: Workspace) -> None:

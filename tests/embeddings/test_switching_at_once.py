@@ -39,7 +39,6 @@ def test_readers_see_one_live_version_at_every_moment() -> None:
     make_article(workspace)
     second = ready(workspace)
     first, stop = live(workspace), threading.Event()
-    allowed(second, first)
 
     def read() -> list[list[int]]:
         seen = []
@@ -51,6 +50,7 @@ def test_readers_see_one_live_version_at_every_moment() -> None:
     with ThreadPoolExecutor(1) as pool:
         reading = pool.submit(in_a_session, read)
         for _ in range(5):
+            allowed(second, first)
             time.sleep(0.02)
             cut_over(second, actor=ANNA)
             time.sleep(0.02)

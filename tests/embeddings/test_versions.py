@@ -83,6 +83,18 @@ def test_sweep_makes_up_for_everything_that_was_missed() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
+def test_sweep_gives_a_live_version_where_only_others_are() -> None:
+    workspace = Workspace.objects.create(slug="none-live", name="None live")
+    building = create_index_version(workspace, encoder="hash-wide")
+    make_article(workspace)
+    sweep()
+    assert live(workspace).number == 2
+    assert live(workspace).encoder == "hash"
+    building.refresh_from_db()
+    assert building.state == VersionState.BUILDING
+
+
+@pytest.mark.django_db(transaction=True)
 def test_sweep_drops_partitions_of_deleted_workspaces() -> None:
     workspace = make_workspace()
     names = {f"{parent}_v{live(workspace).pk}" for parent in PARENTS}

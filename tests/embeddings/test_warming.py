@@ -62,18 +62,19 @@ def row(name: str = "web:1") -> ServingProcess:
 def test_what_answers_or_may_be_next_is_warmed(
     workspace: Workspace, prone: ProneEncoder, state: str
 ) -> None:
+    version = start(workspace, "prone")
     put_in(live(workspace), VersionState.STANDBY)
-    version = put_in(start(workspace, "prone"), VersionState(state))
+    put_in(version, VersionState(state))
     Warmer("web:1").look()
     warm = state in {"ready", "live", "standby"}
     assert bool(prone.asked) == warm
-    assert (version.fingerprint in row().fingerprints) == warm
-    assert live_fingerprint() in row().fingerprints
+    assert (version.warm_as in row().fingerprints) == warm
+    assert live_one() in row().fingerprints
     assert row().problem == ""
 
 
-def live_fingerprint() -> str:
-    return get_encoder("hash").fingerprint
+def live_one() -> str:
+    return f"hash {get_encoder('hash').fingerprint}"
 
 
 def test_each_encoder_is_tried_once_whoever_uses_it(
@@ -85,7 +86,24 @@ def test_each_encoder_is_tried_once_whoever_uses_it(
     warmer.look()
     warmer.look()
     assert prone.asked == 1
-    assert sorted(row().fingerprints) == sorted([live_fingerprint(), prone.fingerprint])
+    assert row().fingerprints == [live_one(), f"prone {prone.fingerprint}"]
+
+
+def test_another_alias_of_the_same_options_is_another_encoder(
+    workspace: Workspace, settings: Settings
+) -> None:
+    """Encoders are made by alias: the second one would be loaded within a question."""
+    settings.ENCODERS = settings.ENCODERS | {"again": settings.ENCODERS["hash"]}
+    Warmer("web:1").look()
+    version = put_in(start(workspace), VersionState.READY)
+    IndexVersion.objects.filter(pk=version.pk).update(
+        encoder="again", fingerprint=live(workspace).fingerprint
+    )
+    version.refresh_from_db()
+    assert ServingProcess.objects.cold(version.warm_as).exists()
+    Warmer("web:1").look()
+    assert row().fingerprints == [f"again {version.fingerprint}", live_one()]
+    assert not ServingProcess.objects.cold(version.warm_as).exists()
 
 
 @pytest.mark.parametrize(
@@ -100,12 +118,12 @@ def test_one_that_cannot_be_loaded_is_told_tried_again_and_in_nobodys_way(
     warmer.look()
     assert row().problem.startswith("prone: ")
     assert str(fault) in row().problem
-    assert row().fingerprints == [live_fingerprint()]
-    assert [each.name for each in ServingProcess.objects.cold(ready.fingerprint)] == ["web:1"]
+    assert row().fingerprints == [live_one()]
+    assert [each.name for each in ServingProcess.objects.cold(ready.warm_as)] == ["web:1"]
     prone.fault = None
     warmer.look()
     assert row().problem == ""
-    assert not ServingProcess.objects.cold(ready.fingerprint).exists()
+    assert not ServingProcess.objects.cold(ready.warm_as).exists()
 
 
 def test_options_that_changed_are_a_problem_that_is_told(workspace: Workspace) -> None:
@@ -158,9 +176,9 @@ def test_a_process_is_heard_of_while_it_loads(monkeypatch: pytest.MonkeyPatch) -
         wait_until(lambda: ServingProcess.objects.filter(name="web:1").exists())
         first = row().seen_at
         wait_until(lambda: row().seen_at > first)
-        assert version.fingerprint not in row().fingerprints
+        assert version.warm_as not in row().fingerprints
         loaded.set()
-        wait_until(lambda: version.fingerprint in row().fingerprints)
+        wait_until(lambda: version.warm_as in row().fingerprints)
     finally:
         loaded.set()
         warmer.stop()

@@ -6,17 +6,22 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.db import connections
 from django.utils import timezone
 from pytest_django import Settings
 
+from kb import tasks
 from kb.models import DeliveryState, WebhookDelivery
+from kb.services import delivering, webhooks
 from kb.services.delivering import deliver_due
+from kb.tasks import deliver_webhooks
 from tests.embeddings.versions import in_a_session
 from tests.factories import make_workspace
 from tests.journeys.processes import database_url, wait_for
@@ -34,7 +39,7 @@ def server(settings: Settings) -> Iterator[WebhookServer]:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_workers_side_by_side_send_each_event_once(server: WebhookServer) -> None:
+def test_one_worker_at_a_time_sends_each_event_once(server: WebhookServer) -> None:
     workspace = make_workspace()
     listen(workspace, server)
     server.always = slow(0.1)
@@ -43,7 +48,71 @@ def test_workers_side_by_side_send_each_event_once(server: WebhookServer) -> Non
         futures = [pool.submit(in_a_session, deliver_due) for _ in range(3)]
         assert sum(future.result() for future in futures) == 9
     assert sorted(server.ids()) == sorted(sent)
-    assert server.most_at_once > 1
+    assert server.most_at_once == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_slow_server_holds_one_thread(server: WebhookServer) -> None:
+    workspace = make_workspace()
+    listen(workspace, server)
+    server.always = slow(1.5)
+    queue(workspace)
+    with ThreadPoolExecutor(1) as pool:
+        sending = pool.submit(in_a_session, deliver_due)
+        wait_for(lambda: bool(server.requests), seconds=20, what="the event is being sent")
+        queue(workspace)
+        began = time.monotonic()
+        assert deliver_due() == 0
+        assert time.monotonic() - began < 1
+        assert not sending.done()
+        assert sending.result() == 2  # the one that came meanwhile too
+    assert deliver_due() == 0
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_is_queued_while_the_last_one_ends_is_not_left_behind(
+    server: WebhookServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workspace = make_workspace()
+    listen(workspace, server)
+    queue(workspace)
+    late: list[int] = []
+
+    def queues_at_the_end(deadline: float) -> int:
+        attempts = deliver_until(deadline)
+        if not late:
+            queue(workspace)
+            late.append(in_a_thread(deliver_due))  # its own nudge comes to nothing
+        return attempts
+
+    deliver_until = delivering._deliver_until
+    monkeypatch.setattr(delivering, "_deliver_until", queues_at_the_end)
+    assert deliver_due() == 2
+    assert late == [0]
+
+
+def in_a_thread(step: Callable[[], int]) -> int:
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(in_a_session, step).result()
+
+
+@pytest.mark.django_db
+def test_what_time_was_too_short_for_is_another_message(
+    server: WebhookServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workspace = make_workspace()
+    listen(workspace, server)
+    nudged: list[dict[str, Any]] = []
+    monkeypatch.setattr(webhooks, "send_nudge", lambda _, **options: nudged.append(options))
+    monkeypatch.setattr(tasks, "deliver_due", lambda: deliver_due(seconds=0.5))
+    server.always = slow(0.6)
+    for _ in range(2):
+        queue(workspace)
+    assert deliver_webhooks() == 1
+    assert nudged == [{"queue": "bulk", "expires": 60}]
+    assert deliver_webhooks() == 1
+    assert deliver_webhooks() == 0
+    assert len(nudged) == 1
 
 
 @pytest.mark.processes

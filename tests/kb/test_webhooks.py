@@ -17,7 +17,7 @@ from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
 from kb.errors import Conflict, InvalidInput
 from kb.events import known_events
 from kb.models import DeliveryState, WebhookDelivery, WebhookEndpoint, Workspace
-from kb.services import webhooks
+from kb.services import delivering, webhooks
 from kb.services.delivering import (
     MAX_ATTEMPTS,
     asked_wait,
@@ -233,6 +233,29 @@ def test_retry_after_in_both_forms_and_nonsense() -> None:
     assert asked_wait("99999999999") == DAY
     for nonsense in ("", "soon", "-5", "Wed, 99 Foo 2026", "²", "1" * 400):
         assert asked_wait(nonsense) <= DAY
+
+
+@pytest.mark.usefixtures("endpoint")
+def test_who_answers_slowly_rests_before_the_next_event(
+    workspace: Workspace, server: WebhookServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delivering, "SLOW", timedelta(seconds=0.2))
+    server.mishaps.append(slow(0.3))
+    first, second = queue(workspace), queue(workspace)
+    swift = make_workspace()
+    with WebhookServer() as other:
+        listen(swift, other)
+        third = queue(swift)
+        assert deliver_due() == 2
+    assert [again(each).state for each in (first, second, third)] == [
+        "delivered", "pending", "delivered",
+    ]  # fmt: skip
+    rest = WebhookEndpoint.objects.get(workspace=workspace).resting_until
+    assert rest is not None
+    assert first.delivered_at is not None
+    assert timedelta(seconds=0.9) < rest - first.delivered_at < timedelta(seconds=3)
+    later(seconds=1)
+    assert deliver_due() == 1
 
 
 @pytest.mark.usefixtures("endpoint")
