@@ -35,6 +35,8 @@ from kb import errors as kb_errors
 
 log = structlog.get_logger(__name__)
 
+DATABASE_AWAY = "The database is away or too busy; try again shortly."
+
 STATUS_OF: dict[type[kb_errors.DomainError], int] = {
     kb_errors.InvalidInput: status.HTTP_400_BAD_REQUEST,
     kb_errors.TooLarge: status.HTTP_413_REQUEST_ENTITY_TOO_LARGE,
@@ -78,7 +80,7 @@ def handle_exception(error: Exception, context: dict[str, Any]) -> Response | No
         return _domain_response(error)
     if isinstance(error, (OperationalError, InterfaceError)):
         log.error("database_unavailable", error=str(error))
-        return _problem(503, "database_unavailable", "The database is away or too busy; try again shortly.")
+        return _problem(503, "database_unavailable", DATABASE_AWAY)
     if isinstance(error, RequestDataTooBig):
         limit = f"{settings.DATA_UPLOAD_MAX_MEMORY_SIZE:,}"
         return _problem(413, "too_large", f"The request has more than {limit} bytes.")

@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django_structlog.middlewares import RequestMiddleware
 from psycopg_pool import PoolTimeout
 
-from config.errors import RETRY_AFTER_SECONDS, problem_json
+from config.errors import DATABASE_AWAY, RETRY_AFTER_SECONDS, problem_json
 
 log = structlog.get_logger(__name__)
 
@@ -32,9 +32,7 @@ class DatabaseAwayMiddleware:
         if not isinstance(error, AWAY):
             return None
         log.error("database_unavailable", error=str(error), path=request.path)
-        response = problem_json(
-            request, 503, "database_unavailable", "The database is away or too busy; try again shortly."
-        )
+        response = problem_json(request, 503, "database_unavailable", DATABASE_AWAY)
         response["Retry-After"] = str(RETRY_AFTER_SECONDS)
         return response
 

@@ -146,7 +146,7 @@ def test_the_live_ones_go_first(workspace: Workspace, prone: ProneEncoder) -> No
 
 def test_who_is_alive_and_cold(db: None) -> None:  # noqa: ARG001 - needs the database
     now = timezone.now()
-    for name, age, warm in (("a", 1, ["x"]), ("b", 14, []), ("c", 16, []), ("d", 3_700, [])):
+    for name, age, warm in (("a", 1, ["x"]), ("b", 29, []), ("c", 31, []), ("d", 3_700, [])):
         ServingProcess.objects.create(
             name=name, seen_at=now - timedelta(seconds=age), fingerprints=warm
         )
