@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 import structlog
+from django.conf import settings
 from django.db.models import Q
 from django.utils import timezone
 
@@ -20,8 +21,6 @@ from kb.errors import DomainError
 
 log = structlog.get_logger(__name__)
 
-# A turn takes two minutes at most: so long no sweep adds a second chain of messages.
-LATELY = timedelta(minutes=3)
 # Shown to all who may see the index: the titles of what is parked are not for all of them.
 NEEDS_WAIVER = (
     "Some articles could not be embedded in it: mend and retry them, or cut over with a written "
@@ -112,13 +111,20 @@ def _has_work(version: IndexVersion) -> bool:
         return False
     unfinished = Judgement.objects.between(version, live).unfinished().first()
     if unfinished:
-        worked_at = unfinished.worked_at
-        return worked_at is None or timezone.now() - worked_at > LATELY
+        return not _is_worked_on(unfinished)
     verdict = Verdict.objects.between(version, live).first()
     if verdict is None:
         return not _kept_shut(version, live)
     waits = version.state == VersionState.READY and version.cut_over_when_ready
     return verdict.allowed and waits
+
+
+def _is_worked_on(judgement: Judgement) -> bool:
+    """By who holds a run's lease, or whose message for more is on its way."""
+    now, at = timezone.now(), judgement.worked_at
+    if at is not None and now - at < timedelta(seconds=settings.SWEEP_SECONDS):
+        return True
+    return runs_of(judgement).filter(lease_until__gt=now).exists()
 
 
 def why_over(version: IndexVersion, live: IndexVersion) -> str:

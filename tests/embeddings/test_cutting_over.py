@@ -102,7 +102,7 @@ def test_a_cold_process_is_waited_for(first: IndexVersion, second: IndexVersion)
 
 
 def test_a_process_that_is_gone_is_not(first: IndexVersion, second: IndexVersion) -> None:
-    process("web:gone", first, silent=16)
+    process("web:gone", first, silent=31)
     assert cut_over(second, actor=ANNA) == second
 
 
