@@ -1,7 +1,7 @@
 """Re-embedding, measured: each part is a ratio to something in the same run.
 
     python -m benchmarks.reembed throughput [--articles 300]
-    python -m benchmarks.reembed questions [--articles 2000]
+    python -m benchmarks.reembed questions [--articles 1000]
     python -m benchmarks.reembed partitions [--vectors 200000]
 
 throughput: a whole re-embedding through a real worker against the bare encoder. questions: the
@@ -36,7 +36,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=described)
     parts = parser.add_subparsers(dest="part", required=True)
     parts.add_parser("throughput").add_argument("--articles", type=int, default=300)
-    parts.add_parser("questions").add_argument("--articles", type=int, default=2_000)
+    parts.add_parser("questions").add_argument("--articles", type=int, default=1_000)
     parts.add_parser("partitions").add_argument("--vectors", type=int, default=200_000)
     return parser
 

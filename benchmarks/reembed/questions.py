@@ -20,8 +20,8 @@ P95_AT_MOST = 2.0  # during the build, to idle
 SPEED_AT_LEAST = 0.3  # of the speed without questions
 PAUSE_AT_MOST = 2.0  # the slowest request around a cut-over, to p99
 RATE = 10.0
-SPAN = 20.0  # seconds of each part of a round
-ROUNDS = 3
+SPAN = 15.0  # seconds of each part of a round
+ROUNDS = 2
 SWITCHES = 10
 AROUND = 2.0  # seconds before and after a cut-over
 
