@@ -16,8 +16,8 @@ from chat.shadow.asking import ask_candidate
 from chat.tracing.retention import delete_expired_traces
 from embeddings.filling.loop import ENCODER_AT_FAULT
 from embeddings.models import IndexVersion, VersionState
-from embeddings.nudging import send_nudge
 from kb.errors import DomainError
+from kb.nudging import send_nudge
 
 log = structlog.get_logger(__name__)
 

@@ -105,6 +105,10 @@ class GateRefused(Conflict):
         self.worst = worst or []
 
 
+class NotJudged(GateRefused):
+    """The candidate was not judged yet, and may be by and by."""
+
+
 class StillSoaking(Conflict):
     """The version was live a short time ago and is kept to be rolled back to."""
 

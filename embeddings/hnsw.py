@@ -17,7 +17,7 @@ from django.db import DatabaseError, OperationalError, connection
 
 from embeddings.models import IndexVersion
 from embeddings.partitions import ARTICLES, PARENTS, PASSAGES, partition_name
-from embeddings.sessions import alone_with, session_settings
+from kb.sessions import alone_with, session_settings
 
 log = structlog.get_logger(__name__)
 

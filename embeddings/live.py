@@ -14,7 +14,7 @@ def live_version(workspace: Workspace) -> IndexVersion:
 
     Raises NoLiveIndex.
     """
-    version = IndexVersion.objects.live().filter(workspace=workspace).first()
+    version = IndexVersion.objects.live_in(workspace.pk)
     if version is None:
         raise NoLiveIndex(
             f"Workspace {workspace.slug!r} has no live index yet; it gets one within a minute of "

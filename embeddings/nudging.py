@@ -6,8 +6,6 @@ from django.conf import settings
 
 from kb.nudging import send_nudge
 
-__all__ = ["nudge_version", "send_nudge"]
-
 
 def nudge_version(
     version_id: int, *, bulk: bool, countdown: float = 0.0, expires: float | None = None

@@ -13,7 +13,7 @@ from __future__ import annotations
 from django.db import connection, transaction
 
 from embeddings.lifecycle import STORED
-from embeddings.sessions import alone_with, session_settings
+from kb.sessions import alone_with, session_settings
 
 ARTICLES, PASSAGES = PARENTS = ("embeddings_articlevector", "embeddings_passagevector")
 WORDS = "embeddings_passagewords"

@@ -22,7 +22,7 @@ from embeddings.filling.settling import settle
 from embeddings.heartbeat import forget_silent_workers
 from embeddings.hnsw import VectorIndex, build_missing_indexes, missing_indexes
 from embeddings.models import Campaign, IndexEntry, IndexVersion, VersionState
-from embeddings.nudging import nudge_version, send_nudge
+from embeddings.nudging import nudge_version
 from embeddings.partitions import drop_orphans, ensure_words_partition
 from embeddings.services.entries import (
     ensure_entries,
@@ -36,6 +36,7 @@ from embeddings.warming import forget_silent_processes
 from embeddings.watching.stalls import warn_of_stalls
 from embeddings.words import fill_missing_words
 from kb.models import Workspace
+from kb.nudging import send_nudge
 from kb.services.statistics import fold_term_counts
 
 log = structlog.get_logger(__name__)

@@ -206,7 +206,7 @@ class CuratedAnswerAdmin(TenantAdmin):
 
 def _wordings(answer: CuratedAnswer) -> list[dict[str, str]]:
     """Each question with its standing in the live index."""
-    live = IndexVersion.objects.live().filter(workspace=answer.workspace_id).first()
+    live = IndexVersion.objects.live_in(answer.workspace_id)
     vectors = {
         vector.question_id: vector
         for vector in CuratedVector.objects.filter(

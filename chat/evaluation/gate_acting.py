@@ -106,7 +106,7 @@ def versions_to_work_on() -> list[int]:
 
 
 def _has_work(version: IndexVersion) -> bool:
-    live = IndexVersion.objects.live().filter(workspace=version.workspace_id).first()
+    live = IndexVersion.objects.live_in(version.workspace_id)
     if live is None:
         return False
     unfinished = Judgement.objects.between(version, live).unfinished().first()

@@ -13,7 +13,7 @@ from chat.evaluation.continuing import continue_run
 from chat.evaluation.gate_acting import versions_to_work_on, work_on
 from chat.models import EvaluationRun
 from embeddings.models import IndexVersion
-from embeddings.nudging import send_nudge
+from kb.nudging import send_nudge
 
 # Other work of the queue gets its turn in between.
 TASK_SECONDS = 60

@@ -15,8 +15,8 @@ import structlog
 from chat.models import Trace
 from chat.shadow.asking import is_comparable
 from embeddings.models import IndexVersion
-from embeddings.nudging import send_nudge
 from embeddings.services.shadowing import SHADOWED
+from kb.nudging import send_nudge
 
 log = structlog.get_logger(__name__)
 

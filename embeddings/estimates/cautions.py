@@ -35,7 +35,7 @@ class Candidate:
 
 def cautions(workspace: Workspace, candidate: Candidate) -> tuple[str, ...]:
     """Whole sentences, the gravest first."""
-    live = IndexVersion.objects.live().filter(workspace=workspace).first()
+    live = IndexVersion.objects.live_in(workspace.pk)
     found: tuple[Callable[[], str], ...] = (
         lambda: _same(candidate),
         lambda: _tried(candidate),

@@ -28,6 +28,10 @@ class IndexVersionQuerySet(models.QuerySet["IndexVersion"]):
         """The version that answers questions."""
         return self.filter(state=VersionState.LIVE)
 
+    def live_in(self, workspace_id: int) -> IndexVersion | None:
+        """The one that answers a workspace's questions; None where it has no index yet."""
+        return self.live().filter(workspace=workspace_id).first()
+
     def active(self) -> Self:
         """Versions that receive new revisions."""
         return self.filter(state__in=RECEIVING)

@@ -21,12 +21,12 @@ from embeddings.models import (
     Step,
     VersionState,
 )
-from embeddings.nudging import send_nudge
 from embeddings.services.moving import Actor
 from embeddings.services.running import cancel_version, pause_version, resume_version
 from embeddings.services.starting import UNLIMITED, Pace, with_strategy
 from kb.errors import Conflict, InvalidInput
 from kb.models import Workspace
+from kb.nudging import send_nudge
 
 SORTING = {
     CampaignOrder.SMALLEST: ("articles_published", "slug"),

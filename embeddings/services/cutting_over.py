@@ -15,7 +15,7 @@ from django.conf import settings
 from django.db import transaction
 
 from embeddings.completeness import Gap, gap_between
-from embeddings.errors import GateRefused, NeedsWaiver, NotReadyToServe, NoVersion
+from embeddings.errors import GateRefused, NeedsWaiver, NotJudged, NotReadyToServe, NoVersion
 from embeddings.judging import appointed
 from embeddings.lifecycle import Move, VersionState
 from embeddings.live import encoder_of, live_version
@@ -43,14 +43,18 @@ def cut_over(
     (FingerprintChanged, UnknownEncoder, CheckpointInvalid, EncoderUnavailable); nothing was
     changed then.
     """
-    return _switch(
-        version,
-        Move.CUT_OVER,
-        actor=actor,
-        reason=override.strip() or waiver.strip(),
-        patience=settings.CUT_OVER_PATIENCE if patience is None else patience,
-        check=lambda live: _check_cut_over(version, live, override=override, waiver=waiver),
-    )
+    try:
+        return _switch(
+            version,
+            Move.CUT_OVER,
+            actor=actor,
+            reason=override.strip() or waiver.strip(),
+            patience=settings.CUT_OVER_PATIENCE if patience is None else patience,
+            check=lambda live: _check_cut_over(version, live, override=override, waiver=waiver),
+        )
+    except NotJudged:
+        appointed().begin(version.pk)  # a message: not while the rows are held
+        raise
 
 
 def roll_back(
@@ -166,7 +170,7 @@ def _pass_gate(version: IndexVersion, live: IndexVersion, *, override: str) -> d
     if override:
         return judged | {"override": override}
     if verdict is None:
-        raise GateRefused(_not_judged(version, live))
+        raise _not_judged(version, live)
     raise GateRefused(
         f"The gate refused version {version.number}: {verdict.summary} "
         "An override with a written reason (--override REASON) goes on all the same, and is "
@@ -175,18 +179,15 @@ def _pass_gate(version: IndexVersion, live: IndexVersion, *, override: str) -> d
     )
 
 
-def _not_judged(version: IndexVersion, live: IndexVersion) -> str:
-    """Why, having asked for it."""
-    judge = appointed()
-    over = judge.why_over(version, live)
-    if not over:
-        judge.begin(version.pk)
+def _not_judged(version: IndexVersion, live: IndexVersion) -> GateRefused:
+    over = appointed().why_over(version, live)
     when = (
         f"That ended without a verdict ({over}) and is begun anew on its verdict page"
         if over
         else "A worker does so: try again in some minutes"
     )
-    return (
+    kind = GateRefused if over else NotJudged
+    return kind(
         f"Version {version.number} has not been judged beside the live version {live.number} yet. "
         f"{when}; an override with a written reason (--override REASON) goes on without."
     )

@@ -7,11 +7,12 @@ from django.db import transaction
 from embeddings.errors import NoVersion
 from embeddings.lifecycle import RECEIVING, Move
 from embeddings.models import IndexVersion
-from embeddings.nudging import nudge_version, send_nudge
+from embeddings.nudging import nudge_version
 from embeddings.services.entries import ensure_entries, revive_parked
 from embeddings.services.moving import Actor, make_move
 from embeddings.services.starting import Pace
 from kb.models import Workspace
+from kb.nudging import send_nudge
 
 
 def pause_version(version: IndexVersion, *, actor: Actor, reason: str = "") -> IndexVersion:

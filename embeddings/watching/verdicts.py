@@ -10,7 +10,7 @@ from embeddings.watching.waits import Wait, WaitKind
 
 def latest_verdict(version: IndexVersion) -> Verdict | None:
     """On this version beside the one that is live now."""
-    live = IndexVersion.objects.live().filter(workspace=version.workspace_id).first()
+    live = IndexVersion.objects.live_in(version.workspace_id)
     return Verdict.objects.between(version, live).first() if live else None
 
 
@@ -31,7 +31,7 @@ def wait_for_cut_over(version: IndexVersion) -> Wait:
 
 
 def _not_judged(version: IndexVersion, go: str) -> Wait:
-    live = IndexVersion.objects.live().filter(workspace=version.workspace_id).first()
+    live = IndexVersion.objects.live_in(version.workspace_id)
     over = appointed().why_over(version, live) if live else ""
     if over:
         return Wait(
